@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -16,9 +16,16 @@ use crate::store::{Hint, HintStream};
 const BACKLOG: usize = 256;
 
 /// Everybody who listens. Closed by dropping the list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listeners {
-    list: Mutex<Vec<Listener>>,
+    /// `None` once the store is closed.
+    list: Mutex<Option<Vec<Listener>>>,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self { list: Mutex::new(Some(Vec::new())) }
+    }
 }
 
 #[derive(Debug)]
@@ -32,29 +39,39 @@ impl Listeners {
         let (sender, groups) = mpsc::channel(BACKLOG);
         let missed = Arc::new(AtomicBool::new(false));
         let listener = Listener { groups: sender, missed: Arc::clone(&missed) };
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        if let Some(list) = &mut *self.lock() {
+            // Those who left are let go before the list grows.
+            if list.len() == list.capacity() {
+                list.retain(|listener| !listener.groups.is_closed());
+            }
+            list.push(listener);
+        }
         Box::pin(Hints { groups, missed, rest: VecDeque::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.lock().as_ref().is_none_or(Vec::is_empty)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Listener>>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn tell(&self, ids: Arc<[OperationId]>) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).retain(|listener| {
-            match listener.groups.try_send(Arc::clone(&ids)) {
-                Ok(()) => true,
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    listener.missed.store(true, Ordering::Release);
-                    true
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => false,
+        let mut list = self.lock();
+        let Some(list) = &mut *list else { return };
+        list.retain(|listener| match listener.groups.try_send(Arc::clone(&ids)) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                listener.missed.store(true, Ordering::Release);
+                true
             }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
         });
     }
 
     pub(super) fn close(&self) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.lock() = None;
     }
 }
 
