@@ -5,3 +5,4 @@ mod support;
 mod store_faults;
 mod store_feed;
 mod store_worker;
+mod transitions;

@@ -97,7 +97,7 @@ impl<E: Engine> Embedded<E> {
         exclusive: bool,
         inspect: bool,
     ) -> Result<Self, StoreError> {
-        let (sender, opened) = oneshot::channel();
+        let (sender, started) = oneshot::channel();
         let run = move || {
             let dead_before = OnceLock::new();
             if !exclusive {
@@ -131,7 +131,7 @@ impl<E: Engine> Embedded<E> {
         };
         let worker = std::thread::Builder::new().name("longrun-store".into()).spawn(run);
         let worker = worker.map_err(StoreError::definite)?;
-        let mut store: Self = opened.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
+        let mut store: Self = started.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
         *store.worker.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(worker);
         Ok(store)
     }
@@ -164,7 +164,7 @@ impl<E: Engine> Embedded<E> {
         match submitted {
             Submitted::Shown => {
                 if !self.shared.listeners.is_empty() {
-                    self.shared.listeners.tell(Arc::from([id.clone()]));
+                    self.shared.listeners.tell(&std::iter::once(id.clone()));
                 }
                 Ok(Swap::Stored)
             }

@@ -10,11 +10,14 @@ use crate::model::{OperationId, Status, Version};
 use crate::store::record::{self, Entry};
 use crate::store::{Counts, Report, StoreError};
 
+/// Version, place in the feed, and of an operation its type and status.
+type Seen = (Version, u64, Option<(Option<String>, Status)>);
+
 /// What a pass over the engine found: nothing of the index's own code.
 #[derive(Default)]
 struct Recount {
     meta: Option<meta::Meta>,
-    versions: HashMap<OperationId, (Version, u64, Option<(Option<String>, Status)>)>,
+    versions: HashMap<OperationId, Seen>,
     report: Report,
 }
 
