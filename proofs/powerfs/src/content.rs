@@ -39,6 +39,10 @@ impl Content {
         self.live.len()
     }
 
+    pub(crate) fn live(&self) -> &[u8] {
+        &self.live
+    }
+
     pub(crate) fn loose(&self) -> usize {
         self.loose.len()
     }

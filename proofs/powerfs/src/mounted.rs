@@ -138,6 +138,12 @@ impl Mounted {
         self.shared.lock().volume.survive(seed, model)
     }
 
+    /// The tree as processes see it: what `kill -9` leaves, where a power cut would leave less.
+    #[must_use]
+    pub fn live(&self) -> Image {
+        self.shared.lock().volume.live()
+    }
+
     /// Writes one of the trees that may be found after the cut into a plain folder, which must be empty or absent.
     ///
     /// # Errors

@@ -46,6 +46,19 @@ impl Volume {
         }
     }
 
+    pub(crate) fn live(&self) -> Image {
+        let chance = Chance::new(0);
+        let mut walk = Walk {
+            volume: self,
+            entries: self.live.clone(),
+            model: None,
+            chance,
+            met: BTreeSet::new(),
+        };
+        walk.node(ROOT)
+            .map_or_else(Image::default, |root| Image { root })
+    }
+
     pub(crate) fn survive(&self, seed: u64, model: Model) -> Image {
         let mut chance = Chance::new(seed);
         let entries = match model {
@@ -56,7 +69,7 @@ impl Volume {
         let mut walk = Walk {
             volume: self,
             entries,
-            model,
+            model: Some(model),
             chance,
             met: BTreeSet::new(),
         };
@@ -101,7 +114,8 @@ impl Volume {
 struct Walk<'a> {
     volume: &'a Volume,
     entries: Entries,
-    model: Model,
+    /// None for the live state.
+    model: Option<Model>,
     chance: Chance,
     /// Moves of which only some survive can make a folder contain itself.
     met: BTreeSet<Ino>,
@@ -112,12 +126,21 @@ impl Walk<'_> {
         let Inode {
             content,
             owner,
-            durable_flags: flags,
+            flags,
+            durable_flags,
             ..
         } = self.volume.inodes.get(&ino)?;
-        let (mode, flags) = (owner.mode & 0o7777, *flags);
+        let mode = owner.mode & 0o7777;
+        let flags = if self.model.is_some() {
+            *durable_flags
+        } else {
+            *flags
+        };
         if let Some(content) = content {
-            let bytes = content.survive(self.model, &mut self.chance);
+            let bytes = match self.model {
+                Some(model) => content.survive(model, &mut self.chance),
+                None => content.live().to_vec(),
+            };
             return Some(Node::File { bytes, mode, flags });
         }
         if !self.met.insert(ino) {

@@ -12,6 +12,7 @@ mod folders;
 mod freezing;
 mod in_flight;
 mod models;
+mod sled;
 mod sync_flag;
 
 use powerfs::{Backing, Image, Model, Mounted, Options, PowerFs};
