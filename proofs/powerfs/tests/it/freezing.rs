@@ -2,8 +2,9 @@ use crate::{Rig, sync_folder, until};
 use powerfs::{Backing, Call, Frozen, Image, Model, Options};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, BufRead, BufReader, Write},
     path::Path,
+    process::{Command, Stdio},
     thread,
 };
 
@@ -129,5 +130,33 @@ fn a_folder_is_copied_not_touched() {
     assert_eq!(
         rig.mounted.image(0, Model::Drop).file("file"),
         Some(b"plain".as_slice())
+    );
+}
+
+#[test]
+fn a_child_process_is_cut_and_killed() {
+    let rig = Rig::new();
+    let script = "echo kept > kept; sync kept .; echo lost > lost; echo ready; read never";
+    let mut child = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(rig.mounted.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "ready\n");
+    rig.mounted.freeze();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let image = rig.mounted.image(0, Model::Drop);
+    assert_eq!(image.file("kept"), Some(b"kept\n".as_slice()));
+    assert!(!image.has("lost"));
+    assert!(
+        rig.mounted.live().has("lost"),
+        "`kill -9` alone would have left it"
     );
 }

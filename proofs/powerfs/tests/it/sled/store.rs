@@ -10,10 +10,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 const WRITERS: usize = 8;
@@ -21,6 +22,10 @@ const KEYS: usize = 40;
 
 /// Which syncs a store makes.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one sync, removed on its own"
+)]
 pub(super) struct Rules {
     /// `conf` is synced after the first open.
     pub(super) conf: bool,
@@ -59,7 +64,7 @@ pub(super) const BY_FLAG: Rules = Rules {
 };
 
 pub(super) struct Store {
-    pub(super) db: sled::Db,
+    db: sled::Db,
     data: File,
     rules: Rules,
     inserted: AtomicU64,
@@ -145,73 +150,84 @@ impl Store {
         self.sync().unwrap();
     }
 
-    /// Eight writers, until the power is cut.
-    pub(super) fn write_until_cut(&self, rig: &Rig, seed: u64) -> Oracle {
-        thread::scope(|scope| {
-            let writers: Vec<_> = (0..WRITERS)
-                .map(|writer| scope.spawn(move || self.write(writer, seed)))
-                .collect();
-            until(|| rig.mounted.is_frozen());
-            // A failed write of a buffer that `insert` handed over wakes nobody who waits in `flush`; the next
-            // `flush` that meets the error does.
-            until(|| {
-                if self.db.insert("waker", "").is_err() {
-                    let _ = self.db.flush();
-                }
-                writers.iter().all(thread::ScopedJoinHandle::is_finished)
-            });
-            Oracle(
-                writers
-                    .into_iter()
-                    .flat_map(|writer| writer.join().unwrap())
-                    .collect(),
-            )
-        })
-    }
-
-    fn write(&self, writer: usize, seed: u64) -> Vec<(u64, u64)> {
+    fn write(&self, writer: usize, seed: u64, oracle: &Oracle) {
         let mut rng = Rng::with_seed(seed ^ writer as u64);
-        let mut numbers = vec![(0, 0); KEYS];
         for number in 1.. {
-            let at = rng.usize(..KEYS);
+            let at = writer * KEYS + rng.usize(..KEYS);
             let mut value = format!("{number} ").into_bytes();
             value.resize(rng.usize(20..self.rules.value), b'.');
-            numbers[at].1 = number;
-            if self.put(&key(writer * KEYS + at), &value).is_err() {
+            oracle.0[at].tried.store(number, Ordering::SeqCst);
+            if self.put(&key(at), &value).is_err() {
                 break;
             }
-            numbers[at].0 = number;
+            oracle.0[at].acknowledged.store(number, Ordering::SeqCst);
         }
-        numbers
     }
 }
 
-/// For each key the number that was acknowledged last, and the one that was tried last.
-pub(super) struct Oracle(Vec<(u64, u64)>);
+/// Eight writers, until the power is cut.
+///
+/// After an error sled may leave who waits in `flush` waiting for ever: the write of a buffer that `insert` handed
+/// over fails without waking anybody. So those that do not come back are left behind, and have been told nothing.
+pub(super) fn write_until_cut(store: Store, rig: &Rig, seed: u64) -> Arc<Oracle> {
+    const GRACE: Duration = Duration::from_millis(200);
+    let store = Arc::new(store);
+    let oracle = Arc::new(Oracle::new(WRITERS * KEYS));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (store, oracle) = (store.clone(), oracle.clone());
+            thread::spawn(move || {
+                store.write(writer, seed, &oracle);
+                shut(store);
+            })
+        })
+        .collect();
+    thread::spawn(move || shut(store));
+    until(|| rig.mounted.is_frozen());
+    let frozen = Instant::now();
+    while frozen.elapsed() < GRACE && !writers.iter().all(thread::JoinHandle::is_finished) {
+        thread::yield_now();
+    }
+    oracle
+}
+
+/// sled unwraps the result of its last sync.
+pub(super) fn shut<T>(store: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(store)));
+}
+
+/// Of one key the number that was acknowledged last, and the one that was tried last.
+#[derive(Default)]
+struct Numbers {
+    acknowledged: AtomicU64,
+    tried: AtomicU64,
+}
+
+/// What the writers know.
+pub(super) struct Oracle(Vec<Numbers>);
 
 impl Oracle {
-    pub(super) fn nothing() -> Self {
-        Self(Vec::new())
+    pub(super) fn new(keys: usize) -> Self {
+        Self((0..keys).map(|_| Numbers::default()).collect())
     }
 
     pub(super) fn acknowledged(&self) -> usize {
         self.0
             .iter()
-            .filter(|(acknowledged, _)| *acknowledged > 0)
+            .filter(|numbers| numbers.acknowledged.load(Ordering::SeqCst) > 0)
             .count()
     }
 
     fn agrees(&self, db: &sled::Db) -> bool {
-        self.0
-            .iter()
-            .enumerate()
-            .all(|(at, (acknowledged, tried))| {
-                let found = db
-                    .get(key(at))
-                    .ok()
-                    .and_then(|value| value.map_or(Some(0), |value| number(&value)));
-                found.is_some_and(|number| (*acknowledged..=*tried).contains(&number))
-            })
+        self.0.iter().enumerate().all(|(at, numbers)| {
+            let expected =
+                numbers.acknowledged.load(Ordering::SeqCst)..=numbers.tried.load(Ordering::SeqCst);
+            let found = db
+                .get(key(at))
+                .ok()
+                .and_then(|value| value.map_or(Some(0), |value| number(&value)));
+            found.is_some_and(|number| expected.contains(&number))
+        })
     }
 }
 
@@ -240,11 +256,6 @@ pub(super) fn judge(image: &Image, oracle: &Oracle, rules: Rules) -> Verdict {
 /// sled panics where it could fail.
 pub(super) fn caught<T>(run: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(io::Error::other("panicked")))
-}
-
-/// sled unwraps the result of its last sync.
-pub(super) fn shut(store: Store) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(store)));
 }
 
 fn key(at: usize) -> String {
