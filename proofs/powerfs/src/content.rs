@@ -28,11 +28,7 @@ enum Kind {
 
 impl Content {
     pub(crate) fn durable(bytes: Vec<u8>) -> Self {
-        Self {
-            live: bytes.clone(),
-            durable: bytes,
-            loose: Vec::new(),
-        }
+        Self { live: bytes.clone(), durable: bytes, loose: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -54,24 +50,13 @@ impl Content {
 
     pub(crate) fn write(&mut self, seq: u64, offset: usize, data: &[u8]) {
         put(&mut self.live, offset, data);
-        let kind = Kind::Write {
-            offset,
-            data: data.to_vec(),
-        };
-        self.loose.push(Change {
-            seq,
-            kind,
-            stranded: false,
-        });
+        let kind = Kind::Write { offset, data: data.to_vec() };
+        self.loose.push(Change { seq, kind, stranded: false });
     }
 
     pub(crate) fn set_length(&mut self, seq: u64, length: usize) {
         self.live.resize(length, 0);
-        self.loose.push(Change {
-            seq,
-            kind: Kind::SetLength(length),
-            stranded: false,
-        });
+        self.loose.push(Change { seq, kind: Kind::SetLength(length), stranded: false });
     }
 
     /// `fsync`: all that came up to `upto` is durable.
@@ -115,10 +100,7 @@ impl Content {
             let length = change.seq <= upto && matches!(change.kind, Kind::SetLength(_));
             if length || chosen(&change) {
                 change.kind.apply(&mut self.durable);
-                left = left
-                    .into_iter()
-                    .flat_map(|older| older.without(&change.kind))
-                    .collect();
+                left = left.into_iter().flat_map(|older| older.without(&change.kind)).collect();
             } else {
                 left.push(change);
             }
@@ -130,17 +112,9 @@ impl Content {
 impl Change {
     /// The parts of this change that a younger one has not replaced.
     fn without(self, younger: &Kind) -> Vec<Self> {
-        let Self {
-            seq,
-            kind,
-            stranded,
-        } = self;
+        let Self { seq, kind, stranded } = self;
         let Kind::Write { offset, data } = kind else {
-            return vec![Self {
-                seq,
-                kind,
-                stranded,
-            }];
+            return vec![Self { seq, kind, stranded }];
         };
         let (from, to) = match younger {
             Kind::Write { offset, data } => (*offset, offset + data.len()),
@@ -150,19 +124,9 @@ impl Change {
         let tail = to.saturating_sub(offset).min(data.len()).max(head);
         let part = |offset, bytes: Option<&[u8]>| {
             let data = bytes.unwrap_or_default().to_vec();
-            (!data.is_empty()).then_some(Self {
-                seq,
-                kind: Kind::Write { offset, data },
-                stranded,
-            })
+            (!data.is_empty()).then_some(Self { seq, kind: Kind::Write { offset, data }, stranded })
         };
-        [
-            part(offset, data.get(..head)),
-            part(offset + tail, data.get(tail..)),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+        [part(offset, data.get(..head)), part(offset + tail, data.get(tail..))].into_iter().flatten().collect()
     }
 }
 
@@ -207,9 +171,7 @@ mod tests {
     use super::*;
 
     fn draws(content: &Content, model: Model) -> Vec<Vec<u8>> {
-        (0..64)
-            .map(|seed| content.survive(model, &mut Chance::new(seed)))
-            .collect()
+        (0..64).map(|seed| content.survive(model, &mut Chance::new(seed))).collect()
     }
 
     #[test]
@@ -221,10 +183,7 @@ mod tests {
         for bytes in draws(&content, Model::Keep) {
             assert_eq!(bytes.get(2..4), Some(b"BB".as_slice()));
         }
-        assert!(
-            draws(&content, Model::Keep).contains(&b"..BBaaaa".to_vec()),
-            "both parts survive on their own"
-        );
+        assert!(draws(&content, Model::Keep).contains(&b"..BBaaaa".to_vec()), "both parts survive on their own");
         content.settle_all(1);
         assert_eq!(content.durable, b"aaBBaaaa");
         assert_eq!(content.loose(), 0);
@@ -260,15 +219,8 @@ mod tests {
         content.write(1, 100, &[1; 1500]);
         let mut torn = 0;
         for bytes in draws(&content, Model::Torn) {
-            let edges: Vec<usize> = (1..bytes.len())
-                .filter(|&at| bytes.get(at - 1) != bytes.get(at))
-                .collect();
-            assert!(
-                edges
-                    .iter()
-                    .all(|at| at % SECTOR == 0 || [100, 1600].contains(at)),
-                "{edges:?}"
-            );
+            let edges: Vec<usize> = (1..bytes.len()).filter(|&at| bytes.get(at - 1) != bytes.get(at)).collect();
+            assert!(edges.iter().all(|at| at % SECTOR == 0 || [100, 1600].contains(at)), "{edges:?}");
             torn += usize::from(edges.iter().any(|at| at % SECTOR == 0));
         }
         assert!(torn > 0);

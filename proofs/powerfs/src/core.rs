@@ -59,11 +59,7 @@ impl Shared {
             withheld: Vec::new(),
             when_frozen: options.frozen,
         };
-        Self {
-            core: Mutex::new(core),
-            changed: Condvar::new(),
-            hold: options.hold,
-        }
+        Self { core: Mutex::new(core), changed: Condvar::new(), hold: options.hold }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
@@ -113,11 +109,7 @@ impl Shared {
                     Ok(()) => done(reply, value),
                     Err(errno) => reply.fail(errno),
                 });
-                core.waiting.push(Waiting {
-                    settle,
-                    since: Instant::now(),
-                    answer,
-                });
+                core.waiting.push(Waiting { settle, since: Instant::now(), answer });
                 self.changed.notify_all();
             }
             Ok((value, settle)) => {

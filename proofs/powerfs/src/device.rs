@@ -18,12 +18,8 @@ pub(crate) fn run(shared: &Shared, hold: Hold, seed: u64) {
             let chosen = rng.usize(..core.waiting.len());
             answer(&mut core, chosen);
         } else {
-            let deadline = core
-                .waiting
-                .get(oldest)
-                .map(|waiting| waiting.since + hold.longest);
-            let late = deadline
-                .is_some_and(|deadline| shared.changed.wait_until(&mut core, deadline).timed_out());
+            let deadline = core.waiting.get(oldest).map(|waiting| waiting.since + hold.longest);
+            let late = deadline.is_some_and(|deadline| shared.changed.wait_until(&mut core, deadline).timed_out());
             if late && let Some(oldest) = self::oldest(&core) {
                 answer(&mut core, oldest);
             }

@@ -41,41 +41,25 @@ impl Fault {
     /// The nth call of this kind fails, the first being 1.
     #[must_use]
     pub fn on(call: Call, nth: u64, failure: Failure) -> Self {
-        Self {
-            call: Some(call),
-            nth,
-            failure,
-            for_good: false,
-            lands: false,
-            seen: 0,
-        }
+        Self { call: Some(call), nth, failure, for_good: false, lands: false, seen: 0 }
     }
 
     /// The nth call that mutates fails, whatever its kind, the first being 1.
     #[must_use]
     pub fn any(nth: u64, failure: Failure) -> Self {
-        Self {
-            call: None,
-            ..Self::on(Call::Write, nth, failure)
-        }
+        Self { call: None, ..Self::on(Call::Write, nth, failure) }
     }
 
     /// Every later call of the kind fails too.
     #[must_use]
     pub fn for_good(self) -> Self {
-        Self {
-            for_good: true,
-            ..self
-        }
+        Self { for_good: true, ..self }
     }
 
     /// The call takes effect before it fails: whoever retries it must cope.
     #[must_use]
     pub fn after_effect(self) -> Self {
-        Self {
-            lands: true,
-            ..self
-        }
+        Self { lands: true, ..self }
     }
 
     fn strikes(&mut self, call: Call) -> bool {
@@ -99,10 +83,7 @@ pub(crate) fn strike(faults: &mut [Fault], call: Call) -> Option<Strike> {
     let mut found = None;
     for fault in faults {
         if fault.strikes(call) && found.is_none() {
-            found = Some(Strike {
-                errno: fault.failure.errno(),
-                lands: fault.lands,
-            });
+            found = Some(Strike { errno: fault.failure.errno(), lands: fault.lands });
         }
     }
     found

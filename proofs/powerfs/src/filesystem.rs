@@ -6,10 +6,9 @@ use crate::{
     volume::{Attributes, Owner, Volume},
 };
 use fuser::{
-    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
-    INodeNo, IoctlFlags, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
-    ReplyDirectory, ReplyEmpty, ReplyEntry, ReplyIoctl, ReplyOpen, ReplyStatfs, ReplyWrite,
-    Request, TimeOrNow, WriteFlags,
+    BsdFileFlags, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation, INodeNo, IoctlFlags,
+    LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
+    ReplyIoctl, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
 use parking_lot::Mutex;
 use rustix::fs::OFlags;
@@ -38,9 +37,7 @@ const FALLOC_FL_KEEP_SIZE: i32 = 1;
 /// Direct, for the kernel writes a cached file one call at a time, and a disk has several in flight. No flush, for a
 /// process that serves and uses the file system would wait for itself when it exits.
 fn fopen() -> FopenFlags {
-    FopenFlags::FOPEN_DIRECT_IO
-        | FopenFlags::FOPEN_PARALLEL_DIRECT_WRITES
-        | FopenFlags::FOPEN_NOFLUSH
+    FopenFlags::FOPEN_DIRECT_IO | FopenFlags::FOPEN_PARALLEL_DIRECT_WRITES | FopenFlags::FOPEN_NOFLUSH
 }
 
 type Listing = Arc<Vec<(u64, FileType, OsString)>>;
@@ -54,40 +51,21 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            listings: Arc::default(),
-            next_handle: Arc::default(),
-        }
+        Self { shared, listings: Arc::default(), next_handle: Arc::default() }
     }
 
-    fn entry(
-        &self,
-        call: Call,
-        reply: ReplyEntry,
-        run: impl FnOnce(&mut Volume) -> Result<FileAttr, Errno>,
-    ) {
+    fn entry(&self, call: Call, reply: ReplyEntry, run: impl FnOnce(&mut Volume) -> Result<FileAttr, Errno>) {
         self.shared.serve(call, reply, run, |reply, attributes| {
             reply.entry(&TTL, &attributes, Generation(0));
         });
     }
 
-    fn empty(
-        &self,
-        call: Call,
-        reply: ReplyEmpty,
-        run: impl FnOnce(&mut Volume) -> Result<(), Errno>,
-    ) {
+    fn empty(&self, call: Call, reply: ReplyEmpty, run: impl FnOnce(&mut Volume) -> Result<(), Errno>) {
         self.shared.serve(call, reply, run, |reply, ()| reply.ok());
     }
 
     fn sync(&self, call: Call, ino: INodeNo, reply: ReplyEmpty) {
-        self.shared.serve_durably(
-            call,
-            reply,
-            |volume| Ok(((), Some(volume.sync(ino.0)))),
-            |reply, ()| reply.ok(),
-        );
+        self.shared.serve_durably(call, reply, |volume| Ok(((), Some(volume.sync(ino.0)))), |reply, ()| reply.ok());
     }
 }
 
@@ -98,10 +76,9 @@ impl Filesystem for Served {
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         let run = |volume: &mut Volume| volume.attributes(ino.0);
-        self.shared
-            .serve(Call::Attributes, reply, run, |reply, attributes| {
-                reply.attr(&TTL, &attributes);
-            });
+        self.shared.serve(Call::Attributes, reply, run, |reply, attributes| {
+            reply.attr(&TTL, &attributes);
+        });
     }
 
     fn setattr(
@@ -126,43 +103,21 @@ impl Filesystem for Served {
             TimeOrNow::SpecificTime(time) => time,
             TimeOrNow::Now => SystemTime::now(),
         });
-        let call = if size.is_some() {
-            Call::SetLength
-        } else {
-            Call::SetAttributes
-        };
+        let call = if size.is_some() { Call::SetLength } else { Call::SetAttributes };
         let run = |volume: &mut Volume| {
             if let Some(size) = size {
                 volume.set_length(ino.0, size)?;
             }
-            volume.set_attributes(
-                ino.0,
-                Attributes {
-                    mode,
-                    uid,
-                    gid,
-                    modified,
-                },
-            )
+            volume.set_attributes(ino.0, Attributes { mode, uid, gid, modified })
         };
         self.shared.serve(call, reply, run, |reply, attributes| {
             reply.attr(&TTL, &attributes);
         });
     }
 
-    fn mkdir(
-        &self,
-        request: &Request,
-        parent: INodeNo,
-        name: &OsStr,
-        mode: u32,
-        _: u32,
-        reply: ReplyEntry,
-    ) {
+    fn mkdir(&self, request: &Request, parent: INodeNo, name: &OsStr, mode: u32, _: u32, reply: ReplyEntry) {
         let owner = owner(request, mode);
-        self.entry(Call::CreateFolder, reply, |volume| {
-            volume.create_folder(parent.0, name, owner)
-        });
+        self.entry(Call::CreateFolder, reply, |volume| volume.create_folder(parent.0, name, owner));
     }
 
     fn unlink(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
@@ -170,9 +125,7 @@ impl Filesystem for Served {
     }
 
     fn rmdir(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
-        self.empty(Call::RemoveFolder, reply, |volume| {
-            volume.remove_folder(parent.0, name)
-        });
+        self.empty(Call::RemoveFolder, reply, |volume| volume.remove_folder(parent.0, name));
     }
 
     fn rename(
@@ -185,15 +138,12 @@ impl Filesystem for Served {
         flags: RenameFlags,
         reply: ReplyEmpty,
     ) {
-        let run =
-            |volume: &mut Volume| volume.rename((parent.0, name), (to_parent.0, to_name), flags);
+        let run = |volume: &mut Volume| volume.rename((parent.0, name), (to_parent.0, to_name), flags);
         self.empty(Call::Rename, reply, run);
     }
 
     fn link(&self, _: &Request, ino: INodeNo, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        self.entry(Call::Link, reply, |volume| {
-            volume.link(ino.0, parent.0, name)
-        });
+        self.entry(Call::Link, reply, |volume| volume.link(ino.0, parent.0, name));
     }
 
     fn create(
@@ -212,10 +162,9 @@ impl Filesystem for Served {
             volume.open(attributes.ino.0)?;
             Ok(attributes)
         };
-        self.shared
-            .serve(Call::Create, reply, run, |reply, attributes| {
-                reply.created(&TTL, &attributes, Generation(0), FileHandle(0), fopen());
-            });
+        self.shared.serve(Call::Create, reply, run, |reply, attributes| {
+            reply.created(&TTL, &attributes, Generation(0), FileHandle(0), fopen());
+        });
     }
 
     fn open(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
@@ -237,8 +186,7 @@ impl Filesystem for Served {
         reply: ReplyData,
     ) {
         let run = |volume: &mut Volume| volume.read(ino.0, offset, size);
-        self.shared
-            .serve(Call::Read, reply, run, |reply, bytes| reply.data(&bytes));
+        self.shared.serve(Call::Read, reply, run, |reply, bytes| reply.data(&bytes));
     }
 
     fn write(
@@ -254,12 +202,10 @@ impl Filesystem for Served {
         reply: ReplyWrite,
     ) {
         let flags = OFlags::from_bits_retain(flags.0.cast_unsigned());
-        let run =
-            |volume: &mut Volume| volume.write(ino.0, offset, data, flags.contains(OFlags::DSYNC));
-        self.shared
-            .serve_durably(Call::Write, reply, run, |reply, written| {
-                reply.written(written);
-            });
+        let run = |volume: &mut Volume| volume.write(ino.0, offset, data, flags.contains(OFlags::DSYNC));
+        self.shared.serve_durably(Call::Write, reply, run, |reply, written| {
+            reply.written(written);
+        });
     }
 
     fn release(
@@ -287,46 +233,27 @@ impl Filesystem for Served {
     fn opendir(&self, _: &Request, ino: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         let (listings, next_handle) = (self.listings.clone(), self.next_handle.clone());
         let run = |volume: &mut Volume| volume.list(ino.0);
-        self.shared
-            .serve(Call::Open, reply, run, move |reply, listing| {
-                let handle = next_handle.fetch_add(1, Ordering::Relaxed);
-                listings.lock().insert(handle, Arc::new(listing));
-                reply.opened(FileHandle(handle), FopenFlags::empty());
-            });
+        self.shared.serve(Call::Open, reply, run, move |reply, listing| {
+            let handle = next_handle.fetch_add(1, Ordering::Relaxed);
+            listings.lock().insert(handle, Arc::new(listing));
+            reply.opened(FileHandle(handle), FopenFlags::empty());
+        });
     }
 
-    fn readdir(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        handle: FileHandle,
-        offset: u64,
-        reply: ReplyDirectory,
-    ) {
+    fn readdir(&self, _: &Request, _: INodeNo, handle: FileHandle, offset: u64, reply: ReplyDirectory) {
         let listing = self.listings.lock().get(&handle.0).cloned();
         let run = |_: &mut Volume| listing.ok_or(Errno::EBADF);
-        self.shared
-            .serve(Call::List, reply, run, move |mut reply, listing| {
-                for (next, (ino, kind, name)) in (1..)
-                    .zip(listing.iter())
-                    .skip(usize::try_from(offset).unwrap_or(0))
-                {
-                    if reply.add(INodeNo(*ino), next, *kind, name) {
-                        break;
-                    }
+        self.shared.serve(Call::List, reply, run, move |mut reply, listing| {
+            for (next, (ino, kind, name)) in (1..).zip(listing.iter()).skip(usize::try_from(offset).unwrap_or(0)) {
+                if reply.add(INodeNo(*ino), next, *kind, name) {
+                    break;
                 }
-                reply.ok();
-            });
+            }
+            reply.ok();
+        });
     }
 
-    fn releasedir(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        handle: FileHandle,
-        _: OpenFlags,
-        reply: ReplyEmpty,
-    ) {
+    fn releasedir(&self, _: &Request, _: INodeNo, handle: FileHandle, _: OpenFlags, reply: ReplyEmpty) {
         self.listings.lock().remove(&handle.0);
         reply.ok();
     }
@@ -336,16 +263,7 @@ impl Filesystem for Served {
         let core = self.shared.lock();
         let capacity = core.volume.capacity.unwrap_or(1 << 40);
         let free = capacity.saturating_sub(core.volume.used()) / u64::from(BLOCK);
-        reply.statfs(
-            capacity / u64::from(BLOCK),
-            free,
-            free,
-            1 << 20,
-            1 << 20,
-            BLOCK,
-            255,
-            BLOCK,
-        );
+        reply.statfs(capacity / u64::from(BLOCK), free, free, 1 << 20, 1 << 20, BLOCK, 255, BLOCK);
     }
 
     fn ioctl(
@@ -359,22 +277,12 @@ impl Filesystem for Served {
         out_size: u32,
         reply: ReplyIoctl,
     ) {
-        let call = if command == FS_IOC_SETFLAGS {
-            Call::SetAttributes
-        } else {
-            Call::Attributes
-        };
+        let call = if command == FS_IOC_SETFLAGS { Call::SetAttributes } else { Call::Attributes };
         let wanted = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
         let run = |volume: &mut Volume| match command {
             FS_IOC_GETFLAGS => volume.flags(ino.0),
-            FS_IOC_FSGETXATTR => Ok(if volume.flags(ino.0)? == 0 {
-                0
-            } else {
-                FS_XFLAG_SYNC
-            }),
-            FS_IOC_SETFLAGS => volume
-                .set_flags(ino.0, wanted.ok_or(Errno::EINVAL)?)
-                .map(|()| 0),
+            FS_IOC_FSGETXATTR => Ok(if volume.flags(ino.0)? == 0 { 0 } else { FS_XFLAG_SYNC }),
+            FS_IOC_SETFLAGS => volume.set_flags(ino.0, wanted.ok_or(Errno::EINVAL)?).map(|()| 0),
             _ => Err(Errno::ENOTTY),
         };
         self.shared.serve(call, reply, run, move |reply, value| {
@@ -409,11 +317,7 @@ impl Filesystem for Served {
 }
 
 fn owner(request: &Request, mode: u32) -> Owner {
-    Owner {
-        mode: mode & 0o7777,
-        uid: request.uid(),
-        gid: request.gid(),
-    }
+    Owner { mode: mode & 0o7777, uid: request.uid(), gid: request.gid() }
 }
 
 macro_rules! answer {

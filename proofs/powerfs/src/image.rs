@@ -17,16 +17,8 @@ pub struct Image {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Node {
-    File {
-        bytes: Vec<u8>,
-        mode: u32,
-        flags: u32,
-    },
-    Folder {
-        entries: BTreeMap<OsString, Node>,
-        mode: u32,
-        flags: u32,
-    },
+    File { bytes: Vec<u8>, mode: u32, flags: u32 },
+    Folder { entries: BTreeMap<OsString, Node>, mode: u32, flags: u32 },
 }
 
 impl Image {
@@ -36,9 +28,7 @@ impl Image {
     ///
     /// What reading meets; anything beside files and folders is `Unsupported`.
     pub fn of_folder(folder: &Path) -> io::Result<Self> {
-        Ok(Self {
-            root: Node::read(folder)?,
-        })
+        Ok(Self { root: Node::read(folder)? })
     }
 
     /// Writes the tree into a folder, which is made if it does not exist.
@@ -88,13 +78,7 @@ impl Image {
 /// An empty folder.
 impl Default for Image {
     fn default() -> Self {
-        Self {
-            root: Node::Folder {
-                entries: BTreeMap::new(),
-                mode: 0o755,
-                flags: 0,
-            },
-        }
+        Self { root: Node::Folder { entries: BTreeMap::new(), mode: 0o755, flags: 0 } }
     }
 }
 
@@ -103,11 +87,7 @@ impl Node {
         let metadata = fs::symlink_metadata(path)?;
         let mode = metadata.mode() & 0o7777;
         if metadata.is_file() {
-            Ok(Self::File {
-                bytes: fs::read(path)?,
-                mode,
-                flags: 0,
-            })
+            Ok(Self::File { bytes: fs::read(path)?, mode, flags: 0 })
         } else if metadata.is_dir() {
             let entries = fs::read_dir(path)?
                 .map(|entry| {
@@ -115,11 +95,7 @@ impl Node {
                     Ok((entry.file_name(), Self::read(&entry.path())?))
                 })
                 .collect::<io::Result<_>>()?;
-            Ok(Self::Folder {
-                entries,
-                mode,
-                flags: 0,
-            })
+            Ok(Self::Folder { entries, mode, flags: 0 })
         } else {
             Err(io::ErrorKind::Unsupported.into())
         }

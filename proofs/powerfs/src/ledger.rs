@@ -12,11 +12,7 @@ pub(crate) struct Entries(BTreeMap<Ino, BTreeMap<OsString, Ino>>);
 
 impl Entries {
     pub(crate) fn of(&self, folder: Ino) -> impl Iterator<Item = (&OsString, Ino)> {
-        self.0
-            .get(&folder)
-            .into_iter()
-            .flatten()
-            .map(|(name, ino)| (name, *ino))
+        self.0.get(&folder).into_iter().flatten().map(|(name, ino)| (name, *ino))
     }
 
     pub(crate) fn find(&self, folder: Ino, name: &OsStr) -> Option<Ino> {
@@ -66,10 +62,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn durable(entries: Entries) -> Self {
-        Self {
-            durable: entries,
-            loose: Vec::new(),
-        }
+        Self { durable: entries, loose: Vec::new() }
     }
 
     pub(crate) fn note(&mut self, step: Step) {
@@ -81,11 +74,7 @@ impl Ledger {
     }
 
     pub(crate) fn newest(&self, upto: u64, concerned: impl Fn(&Step) -> bool) -> Option<u64> {
-        self.loose
-            .iter()
-            .rev()
-            .find(|step| step.seq <= upto && concerned(step))
-            .map(|step| step.seq)
+        self.loose.iter().rev().find(|step| step.seq <= upto && concerned(step)).map(|step| step.seq)
     }
 
     /// Makes the chosen steps durable. What an older step said of the same names is thereby history.
@@ -96,9 +85,7 @@ impl Ledger {
                 for entry in &step.entries {
                     self.durable.set(entry);
                     for older in &mut left {
-                        older
-                            .entries
-                            .retain(|old| (old.folder, &old.name) != (entry.folder, &entry.name));
+                        older.entries.retain(|old| (old.folder, &old.name) != (entry.folder, &entry.name));
                     }
                 }
                 left.retain(|older| !older.entries.is_empty());

@@ -4,9 +4,8 @@ use fastrand::Rng;
 ///
 /// In the first three, folders behave as on a journalling file system: changes of entries survive in the order in
 /// which they were made, and `fsync` of a file takes with it the changes up to the newest that concerns that file.
-///
-/// Exhaustive: whoever proves something over all models must notice a new one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "whoever proves something over all models must notice a new one")]
 pub enum Model {
     /// All of it is gone.
     Drop,

@@ -1,6 +1,5 @@
 use crate::{
-    Backing, Calls, Fault, Image, Model, Options, core::Shared, device, filesystem::Served,
-    volume::Volume,
+    Backing, Calls, Fault, Image, Model, Options, core::Shared, device, filesystem::Served, volume::Volume,
 };
 use fuser::{Config, Session, SessionACL};
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -58,35 +57,16 @@ impl PowerFs {
         let volume = Volume::new(image.root, options.sync_flag, options.capacity);
         let shared = Arc::new(Shared::new(volume, options));
         let fuse = attach(&mountpoint)?;
-        let mut mounted = Mounted {
-            shared,
-            mountpoint,
-            attached: true,
-            session: None,
-            device: None,
-        };
+        let mut mounted = Mounted { shared, mountpoint, attached: true, session: None, device: None };
 
         let mut config = Config::default();
         config.acl = SessionACL::All;
-        let session = Session::from_fd(
-            Served::new(mounted.shared.clone()),
-            fuse.into(),
-            SessionACL::All,
-            config,
-        )?;
-        mounted.session = Some(
-            thread::Builder::new()
-                .name("powerfs".into())
-                .spawn(move || session.run())?,
-        );
+        let session = Session::from_fd(Served::new(mounted.shared.clone()), fuse.into(), SessionACL::All, config)?;
+        mounted.session = Some(thread::Builder::new().name("powerfs".into()).spawn(move || session.run())?);
         if let Some(hold) = options.hold {
             let (shared, seed) = (mounted.shared.clone(), options.seed);
             let run = move || device::run(&shared, hold, seed);
-            mounted.device = Some(
-                thread::Builder::new()
-                    .name("powerfs-device".into())
-                    .spawn(run)?,
-            );
+            mounted.device = Some(thread::Builder::new().name("powerfs-device".into()).spawn(run)?);
         }
         Ok(mounted)
     }
@@ -117,12 +97,7 @@ impl Mounted {
         let deadline = Instant::now() + longest;
         let mut core = self.shared.lock();
         while !core.frozen {
-            if self
-                .shared
-                .changed
-                .wait_until(&mut core, deadline)
-                .timed_out()
-            {
+            if self.shared.changed.wait_until(&mut core, deadline).timed_out() {
                 break;
             }
         }
@@ -157,10 +132,7 @@ impl Mounted {
     #[must_use]
     pub fn loose(&self) -> Loose {
         let core = self.shared.lock();
-        Loose {
-            in_flight: core.caught + core.waiting.len(),
-            ..core.volume.loose()
-        }
+        Loose { in_flight: core.caught + core.waiting.len(), ..core.volume.loose() }
     }
 
     /// The calls so far.
@@ -204,9 +176,7 @@ impl Mounted {
         self.shared.lock().ending = true;
         self.shared.changed.notify_all();
         if let Some(device) = self.device.take() {
-            device
-                .join()
-                .map_err(|_| io::Error::other("the device's thread has panicked"))?;
+            device.join().map_err(|_| io::Error::other("the device's thread has panicked"))?;
         }
         let session = self.session.take();
         // Force ends the connection with every call that still waits; detach does not mind open files.
@@ -230,33 +200,19 @@ impl Drop for Mounted {
 
 impl std::fmt::Debug for Mounted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Mounted")
-            .field("mountpoint", &self.mountpoint)
-            .finish_non_exhaustive()
+        f.debug_struct("Mounted").field("mountpoint", &self.mountpoint).finish_non_exhaustive()
     }
 }
 
 /// By the system call: fuser's own unmounting waits for files that are open, and tries twice.
 fn attach(mountpoint: &Path) -> io::Result<File> {
-    let fuse = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/fuse")?;
-    let (uid, gid) = (
-        rustix::process::getuid().as_raw(),
-        rustix::process::getgid().as_raw(),
-    );
+    let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse")?;
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let data = format!(
         "fd={},rootmode=40000,user_id={uid},group_id={gid},allow_other,default_permissions",
         fuse.as_raw_fd()
     );
     let data = CString::new(data)?;
-    rustix::mount::mount(
-        "powerfs",
-        mountpoint,
-        "fuse.powerfs",
-        MountFlags::NOSUID | MountFlags::NODEV,
-        &*data,
-    )?;
+    rustix::mount::mount("powerfs", mountpoint, "fuse.powerfs", MountFlags::NOSUID | MountFlags::NODEV, &*data)?;
     Ok(fuse)
 }

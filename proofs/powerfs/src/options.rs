@@ -73,29 +73,20 @@ impl Options {
     /// Keeps synchronous writes and syncs waiting; by default each is answered at once.
     #[must_use]
     pub fn hold(self, hold: Hold) -> Self {
-        Self {
-            hold: Some(hold),
-            ..self
-        }
+        Self { hold: Some(hold), ..self }
     }
 
     /// The sum of all files' lengths at which the disk is full; by default it never is.
     #[must_use]
     pub fn capacity(self, bytes: u64) -> Self {
-        Self {
-            capacity: Some(bytes),
-            ..self
-        }
+        Self { capacity: Some(bytes), ..self }
     }
 
     /// Cuts the power in the nth call that [mutates](crate::Call::mutates), the first being 1: it has begun and is
     /// never answered, so nothing of it is durable and anything of it may survive.
     #[must_use]
     pub fn freeze_at(self, nth: u64) -> Self {
-        Self {
-            freeze_at: Some(nth),
-            ..self
-        }
+        Self { freeze_at: Some(nth), ..self }
     }
 
     /// Decides which of several waiting calls [`Hold`] answers.

@@ -86,20 +86,10 @@ impl Volume {
     }
 
     fn plant(&mut self, node: Node) -> Ino {
-        let owner = |mode| Owner {
-            mode,
-            uid: 0,
-            gid: 0,
-        };
+        let owner = |mode| Owner { mode, uid: 0, gid: 0 };
         match node {
-            Node::File { bytes, mode, flags } => {
-                self.add(Some(Content::durable(bytes)), owner(mode), flags)
-            }
-            Node::Folder {
-                entries,
-                mode,
-                flags,
-            } => {
+            Node::File { bytes, mode, flags } => self.add(Some(Content::durable(bytes)), owner(mode), flags),
+            Node::Folder { entries, mode, flags } => {
                 let folder = self.add(None, owner(mode), flags);
                 for (name, node) in entries {
                     let ino = Some(self.plant(node));
@@ -114,15 +104,7 @@ impl Volume {
         let ino = self.next_ino;
         self.next_ino += 1;
         let modified = SystemTime::now();
-        let inode = Inode {
-            content,
-            owner,
-            modified,
-            flags,
-            durable_flags: flags,
-            links: 1,
-            opened: 0,
-        };
+        let inode = Inode { content, owner, modified, flags, durable_flags: flags, links: 1, opened: 0 };
         self.inodes.insert(ino, inode);
         ino
     }
@@ -225,11 +207,7 @@ impl Volume {
         let inode = self.inode_mut(ino)?;
         let sync = sync || (honoured && inode.flags & FS_SYNC_FL != 0);
         inode.modified = SystemTime::now();
-        inode
-            .content
-            .as_mut()
-            .ok_or(Errno::EISDIR)?
-            .write(seq, offset, data);
+        inode.content.as_mut().ok_or(Errno::EISDIR)?.write(seq, offset, data);
         let written = u32::try_from(data.len()).map_err(|_| Errno::EFBIG)?;
         Ok((written, sync.then_some(Settle::Write { ino, seq })))
     }
@@ -242,22 +220,13 @@ impl Volume {
         let seq = self.next_seq();
         let inode = self.inode_mut(ino)?;
         inode.modified = SystemTime::now();
-        inode
-            .content
-            .as_mut()
-            .ok_or(Errno::EISDIR)?
-            .set_length(seq, length);
+        inode.content.as_mut().ok_or(Errno::EISDIR)?.set_length(seq, length);
         self.attributes(ino)
     }
 
     /// The length that this file can have on a disk of this capacity; never less than it has.
     fn room(&self, ino: Ino) -> Result<usize, Errno> {
-        let own = self
-            .inode(ino)?
-            .content
-            .as_ref()
-            .ok_or(Errno::EISDIR)?
-            .len();
+        let own = self.inode(ino)?.content.as_ref().ok_or(Errno::EISDIR)?.len();
         let Some(capacity) = self.capacity else {
             return Ok(usize::MAX);
         };
@@ -267,13 +236,8 @@ impl Volume {
 
     /// The bytes of all files that have a name or are open.
     pub(crate) fn used(&self) -> u64 {
-        let kept = self
-            .inodes
-            .values()
-            .filter(|inode| inode.links > 0 || inode.opened > 0);
-        kept.filter_map(|inode| inode.content.as_ref())
-            .map(|content| content.len() as u64)
-            .sum()
+        let kept = self.inodes.values().filter(|inode| inode.links > 0 || inode.opened > 0);
+        kept.filter_map(|inode| inode.content.as_ref()).map(|content| content.len() as u64).sum()
     }
 
     /// What an fsync that begins now makes durable when it is answered.
@@ -286,25 +250,15 @@ impl Volume {
     }
 
     pub(crate) fn list(&self, folder: Ino) -> Result<Vec<(Ino, FileType, OsString)>, Errno> {
-        let above = [
-            (folder, FileType::Directory, ".".into()),
-            (ROOT, FileType::Directory, "..".into()),
-        ];
-        let entries = self
-            .live
-            .of(folder)
-            .map(|(name, ino)| Ok((ino, self.inode(ino)?.kind(), name.clone())));
+        let above = [(folder, FileType::Directory, ".".into()), (ROOT, FileType::Directory, "..".into())];
+        let entries = self.live.of(folder).map(|(name, ino)| Ok((ino, self.inode(ino)?.kind(), name.clone())));
         above.into_iter().map(Ok).chain(entries).collect()
     }
 }
 
 impl Inode {
     fn kind(&self) -> FileType {
-        if self.content.is_some() {
-            FileType::RegularFile
-        } else {
-            FileType::Directory
-        }
+        if self.content.is_some() { FileType::RegularFile } else { FileType::Directory }
     }
 }
 

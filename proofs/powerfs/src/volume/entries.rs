@@ -14,21 +14,11 @@ impl Volume {
         self.attributes(self.find(folder, name)?)
     }
 
-    pub(crate) fn create(
-        &mut self,
-        folder: Ino,
-        name: &OsStr,
-        owner: Owner,
-    ) -> Result<FileAttr, Errno> {
+    pub(crate) fn create(&mut self, folder: Ino, name: &OsStr, owner: Owner) -> Result<FileAttr, Errno> {
         self.make(folder, name, Some(Content::default()), owner)
     }
 
-    pub(crate) fn create_folder(
-        &mut self,
-        folder: Ino,
-        name: &OsStr,
-        owner: Owner,
-    ) -> Result<FileAttr, Errno> {
+    pub(crate) fn create_folder(&mut self, folder: Ino, name: &OsStr, owner: Owner) -> Result<FileAttr, Errno> {
         self.make(folder, name, None, owner)
     }
 
@@ -64,10 +54,7 @@ impl Volume {
         let replaced = self.live.find(to_folder, to_name);
         if flags.contains(RenameFlags::RENAME_EXCHANGE) {
             let other = replaced.ok_or(Errno::ENOENT)?;
-            self.enter(vec![
-                entry(folder, name, Some(other)),
-                entry(to_folder, to_name, Some(ino)),
-            ]);
+            self.enter(vec![entry(folder, name, Some(other)), entry(to_folder, to_name, Some(ino))]);
             return Ok(());
         }
         if flags.contains(RenameFlags::RENAME_WHITEOUT) {
@@ -83,10 +70,7 @@ impl Volume {
             self.expect_empty(replaced)?;
         }
         self.unlink(replaced);
-        self.enter(vec![
-            entry(folder, name, None),
-            entry(to_folder, to_name, Some(ino)),
-        ]);
+        self.enter(vec![entry(folder, name, None), entry(to_folder, to_name, Some(ino))]);
         Ok(())
     }
 
@@ -100,11 +84,7 @@ impl Volume {
         if self.live.find(folder, name).is_some() {
             return Err(Errno::EEXIST);
         }
-        let flags = if self.sync_flag == SyncFlag::Refused {
-            0
-        } else {
-            self.inode(folder)?.flags
-        };
+        let flags = if self.sync_flag == SyncFlag::Refused { 0 } else { self.inode(folder)?.flags };
         let ino = self.add(content, owner, flags);
         self.enter(vec![entry(folder, name, Some(ino))]);
         self.set_attributes(ino, Attributes::default())
@@ -114,10 +94,7 @@ impl Volume {
         for entry in &entries {
             self.live.set(entry);
         }
-        let step = Step {
-            seq: self.next_seq(),
-            entries,
-        };
+        let step = Step { seq: self.next_seq(), entries };
         self.journal.note(step.clone());
         self.strict.note(step);
     }
@@ -127,11 +104,7 @@ impl Volume {
     }
 
     fn expect_empty(&self, ino: Ino) -> Result<(), Errno> {
-        if self.live.of(ino).next().is_some() {
-            Err(Errno::ENOTEMPTY)
-        } else {
-            Ok(())
-        }
+        if self.live.of(ino).next().is_some() { Err(Errno::ENOTEMPTY) } else { Ok(()) }
     }
 
     fn unlink(&mut self, ino: Option<Ino>) {
@@ -142,9 +115,5 @@ impl Volume {
 }
 
 fn entry(folder: Ino, name: &OsStr, ino: Option<Ino>) -> Entry {
-    Entry {
-        folder,
-        name: name.to_owned(),
-        ino,
-    }
+    Entry { folder, name: name.to_owned(), ino }
 }

@@ -28,8 +28,7 @@ impl Volume {
             }
             Settle::Folder { ino, upto } => {
                 self.settle_journal(ino, upto);
-                self.strict
-                    .settle(|step| step.seq <= upto && step.touches(ino));
+                self.strict.settle(|step| step.seq <= upto && step.touches(ino));
                 self.settle_flags(ino);
             }
         }
@@ -48,15 +47,8 @@ impl Volume {
 
     pub(crate) fn live(&self) -> Image {
         let chance = Chance::new(0);
-        let mut walk = Walk {
-            volume: self,
-            entries: self.live.clone(),
-            model: None,
-            chance,
-            met: BTreeSet::new(),
-        };
-        walk.node(ROOT)
-            .map_or_else(Image::default, |root| Image { root })
+        let mut walk = Walk { volume: self, entries: self.live.clone(), model: None, chance, met: BTreeSet::new() };
+        walk.node(ROOT).map_or_else(Image::default, |root| Image { root })
     }
 
     pub(crate) fn survive(&self, seed: u64, model: Model) -> Image {
@@ -66,22 +58,12 @@ impl Volume {
             Model::Keep | Model::Torn => self.journal.survive(Some(&mut chance)),
             Model::StrictFolder => self.strict.survive(None),
         };
-        let mut walk = Walk {
-            volume: self,
-            entries,
-            model: Some(model),
-            chance,
-            met: BTreeSet::new(),
-        };
-        walk.node(ROOT)
-            .map_or_else(Image::default, |root| Image { root })
+        let mut walk = Walk { volume: self, entries, model: Some(model), chance, met: BTreeSet::new() };
+        walk.node(ROOT).map_or_else(Image::default, |root| Image { root })
     }
 
     pub(crate) fn loose(&self) -> Loose {
-        let contents = self
-            .inodes
-            .values()
-            .filter_map(|inode| inode.content.as_ref());
+        let contents = self.inodes.values().filter_map(|inode| inode.content.as_ref());
         Loose {
             writes: contents.map(Content::loose).sum(),
             steps: self.journal.loose(),
@@ -92,10 +74,7 @@ impl Volume {
 
     /// A journal is written in order: what comes before the newest step that concerns this inode goes with it.
     fn settle_journal(&mut self, ino: Ino, upto: u64) {
-        if let Some(newest) = self
-            .journal
-            .newest(upto, |step| step.leads_to(ino) || step.touches(ino))
-        {
+        if let Some(newest) = self.journal.newest(upto, |step| step.leads_to(ino) || step.touches(ino)) {
             self.journal.settle(|step| step.seq <= newest);
         }
     }
@@ -123,19 +102,9 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn node(&mut self, ino: Ino) -> Option<Node> {
-        let Inode {
-            content,
-            owner,
-            flags,
-            durable_flags,
-            ..
-        } = self.volume.inodes.get(&ino)?;
+        let Inode { content, owner, flags, durable_flags, .. } = self.volume.inodes.get(&ino)?;
         let mode = owner.mode & 0o7777;
-        let flags = if self.model.is_some() {
-            *durable_flags
-        } else {
-            *flags
-        };
+        let flags = if self.model.is_some() { *durable_flags } else { *flags };
         if let Some(content) = content {
             let bytes = match self.model {
                 Some(model) => content.survive(model, &mut self.chance),
@@ -146,19 +115,8 @@ impl Walk<'_> {
         if !self.met.insert(ino) {
             return None;
         }
-        let names: Vec<_> = self
-            .entries
-            .of(ino)
-            .map(|(name, ino)| (name.clone(), ino))
-            .collect();
-        let entries = names
-            .into_iter()
-            .filter_map(|(name, ino)| Some((name, self.node(ino)?)))
-            .collect();
-        Some(Node::Folder {
-            entries,
-            mode,
-            flags,
-        })
+        let names: Vec<_> = self.entries.of(ino).map(|(name, ino)| (name.clone(), ino)).collect();
+        let entries = names.into_iter().filter_map(|(name, ino)| Some((name, self.node(ino)?))).collect();
+        Some(Node::Folder { entries, mode, flags })
     }
 }

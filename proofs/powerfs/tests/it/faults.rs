@@ -23,14 +23,10 @@ fn the_nth_write_fails_once() {
 fn every_write_from_the_nth_fails_until_healed() {
     let rig = Rig::new();
     let mut file = File::create(rig.path("file")).unwrap();
-    rig.mounted
-        .inject(Fault::on(Call::Write, 2, Failure::NoSpace).for_good());
+    rig.mounted.inject(Fault::on(Call::Write, 2, Failure::NoSpace).for_good());
     file.write_all(b"a").unwrap();
     for _ in 0..3 {
-        assert_eq!(
-            file.write_all(b"b").unwrap_err().kind(),
-            ErrorKind::StorageFull
-        );
+        assert_eq!(file.write_all(b"b").unwrap_err().kind(), ErrorKind::StorageFull);
     }
     rig.mounted.heal();
     file.write_all(b"c").unwrap();
@@ -54,8 +50,7 @@ fn a_failure_may_have_taken_effect() {
     rig.mounted.inject(Fault::on(Call::Create, 1, Failure::Io));
     assert!(File::create_new(rig.path("one")).is_err());
     assert!(!rig.path("one").exists());
-    rig.mounted
-        .inject(Fault::on(Call::Create, 1, Failure::Io).after_effect());
+    rig.mounted.inject(Fault::on(Call::Create, 1, Failure::Io).after_effect());
     assert!(File::create_new(rig.path("two")).is_err());
     assert!(rig.path("two").exists());
 }
@@ -69,16 +64,10 @@ fn a_second_fsync_after_a_failed_one_is_a_false_promise() {
     rig.mounted.inject(Fault::on(Call::Sync, 1, Failure::Io));
     assert_eq!(file.sync_data().unwrap_err().raw_os_error(), EIO);
     file.sync_data().unwrap();
-    assert_eq!(
-        rig.mounted.image(0, Model::Drop).file("file"),
-        Some([].as_slice())
-    );
+    assert_eq!(rig.mounted.image(0, Model::Drop).file("file"), Some([].as_slice()));
     file.write_all_at(b"kept", 0).unwrap();
     file.sync_data().unwrap();
-    assert!(
-        rig.draws_of_all()
-            .all(|image| image.file("file") == Some(b"kept".as_slice()))
-    );
+    assert!(rig.draws_of_all().all(|image| image.file("file") == Some(b"kept".as_slice())));
 }
 
 #[test]
@@ -87,16 +76,9 @@ fn a_full_disk_writes_what_fits_and_recovers() {
     fs::write(rig.path("ballast"), [0; 6000]).unwrap();
     let mut file = File::create(rig.path("file")).unwrap();
     assert_eq!(file.write(&[1; 6000]).unwrap(), 4000);
-    assert_eq!(
-        file.write(&[1; 2000]).unwrap_err().kind(),
-        ErrorKind::StorageFull
-    );
-    assert_eq!(
-        file.set_len(4001).unwrap_err().kind(),
-        ErrorKind::StorageFull
-    );
-    file.write_all_at(&[2; 4000], 0)
-        .expect("overwriting needs no room");
+    assert_eq!(file.write(&[1; 2000]).unwrap_err().kind(), ErrorKind::StorageFull);
+    assert_eq!(file.set_len(4001).unwrap_err().kind(), ErrorKind::StorageFull);
+    file.write_all_at(&[2; 4000], 0).expect("overwriting needs no room");
     assert_eq!(rustix::fs::statvfs(rig.path("")).unwrap().f_bavail, 0);
 
     fs::remove_file(rig.path("ballast")).unwrap();

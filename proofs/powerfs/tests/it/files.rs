@@ -16,11 +16,7 @@ fn appends_from_many_threads_are_all_there() {
         for thread in 0..8u8 {
             let path = rig.path("log");
             scope.spawn(move || {
-                let mut file = OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(path)
-                    .unwrap();
+                let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
                 (0..50).for_each(|_| file.write_all(&[thread; 16]).unwrap());
             });
         }
@@ -28,25 +24,14 @@ fn appends_from_many_threads_are_all_there() {
     let bytes = fs::read(rig.path("log")).unwrap();
     assert_eq!(bytes.len(), 8 * 50 * 16);
     for thread in 0..8u8 {
-        assert_eq!(
-            bytes
-                .chunks(16)
-                .filter(|chunk| *chunk == [thread; 16])
-                .count(),
-            50
-        );
+        assert_eq!(bytes.chunks(16).filter(|chunk| *chunk == [thread; 16]).count(), 50);
     }
 }
 
 #[test]
 fn lengths_shrink_grow_and_leave_zeros() {
     let rig = Rig::new();
-    let mut file = OpenOptions::new()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(rig.path("file"))
-        .unwrap();
+    let mut file = OpenOptions::new().create_new(true).read(true).write(true).open(rig.path("file")).unwrap();
     file.write_all(b"abcdef").unwrap();
     file.set_len(3).unwrap();
     file.set_len(5).unwrap();
@@ -65,9 +50,7 @@ fn lengths_shrink_grow_and_leave_zeros() {
 #[test]
 fn large_writes_come_back_whole() {
     let rig = Rig::new();
-    let bytes: Vec<u8> = (0..5_000_000u32)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
+    let bytes: Vec<u8> = (0..5_000_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     fs::write(rig.path("large"), &bytes).unwrap();
     assert!(fs::read(rig.path("large")).unwrap() == bytes);
     fs::copy(rig.path("large"), rig.path("copy")).unwrap();
@@ -78,9 +61,7 @@ fn large_writes_come_back_whole() {
 fn a_large_folder_is_listed_and_removed_whole() {
     let rig = Rig::new();
     fs::create_dir_all(rig.path("a/b")).unwrap();
-    let names: BTreeSet<String> = (0..2000)
-        .map(|at| format!("file-{at:04}-{}", "x".repeat(40)))
-        .collect();
+    let names: BTreeSet<String> = (0..2000).map(|at| format!("file-{at:04}-{}", "x".repeat(40))).collect();
     for name in &names {
         fs::write(rig.path("a/b").join(name), "").unwrap();
     }
@@ -89,10 +70,7 @@ fn a_large_folder_is_listed_and_removed_whole() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(listed, names);
-    assert_eq!(
-        fs::remove_dir(rig.path("a/b")).unwrap_err().kind(),
-        ErrorKind::DirectoryNotEmpty
-    );
+    assert_eq!(fs::remove_dir(rig.path("a/b")).unwrap_err().kind(), ErrorKind::DirectoryNotEmpty);
     fs::remove_dir_all(rig.path("a")).unwrap();
     assert_eq!(fs::read_dir(rig.path("")).unwrap().count(), 0);
 }
@@ -118,14 +96,8 @@ fn names_modes_and_links() {
     assert_eq!(fs::metadata(rig.path("two")).unwrap().mode() & 0o777, 0o600);
     fs::remove_file(rig.path("one")).unwrap();
     assert_eq!(fs::read(rig.path("two")).unwrap(), b"bytes");
-    assert_eq!(
-        fs::read(rig.path("one")).unwrap_err().kind(),
-        ErrorKind::NotFound
-    );
-    assert_eq!(
-        File::create_new(rig.path("two")).unwrap_err().kind(),
-        ErrorKind::AlreadyExists
-    );
+    assert_eq!(fs::read(rig.path("one")).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(File::create_new(rig.path("two")).unwrap_err().kind(), ErrorKind::AlreadyExists);
     fs::create_dir(rig.path("folder")).unwrap();
     assert!(fs::rename(rig.path("two"), rig.path("folder")).is_err());
 }

@@ -12,11 +12,7 @@ fn write_synced(path: impl AsRef<Path>, bytes: &str) {
 }
 
 fn names(image: &Image) -> Vec<String> {
-    image
-        .files()
-        .iter()
-        .map(|path| path.to_string_lossy().into_owned())
-        .collect()
+    image.files().iter().map(|path| path.to_string_lossy().into_owned()).collect()
 }
 
 #[test]
@@ -24,15 +20,9 @@ fn a_synced_file_has_no_name_under_strict_folder() {
     let rig = Rig::new();
     write_synced(rig.path("file"), "bytes");
     rig.mounted.freeze();
-    assert!(
-        rig.draws(Model::StrictFolder)
-            .all(|image| !image.has("file"))
-    );
+    assert!(rig.draws(Model::StrictFolder).all(|image| !image.has("file")));
     for model in [Model::Drop, Model::Keep, Model::Torn] {
-        assert!(
-            rig.draws(model)
-                .all(|image| image.file("file") == Some(b"bytes".as_slice()))
-        );
+        assert!(rig.draws(model).all(|image| image.file("file") == Some(b"bytes".as_slice())));
     }
 }
 
@@ -43,20 +33,10 @@ fn a_rename_is_rolled_back_until_the_folder_is_synced() {
     sync_folder(rig.path(""));
     write_synced(rig.path("name.tmp"), "new");
     fs::rename(rig.path("name.tmp"), rig.path("name")).unwrap();
-    assert!(
-        rig.draws(Model::StrictFolder)
-            .all(|image| names(&image) == ["name"])
-    );
-    assert!(
-        rig.draws(Model::StrictFolder)
-            .all(|image| image.file("name") == Some(b"old".as_slice()))
-    );
+    assert!(rig.draws(Model::StrictFolder).all(|image| names(&image) == ["name"]));
+    assert!(rig.draws(Model::StrictFolder).all(|image| image.file("name") == Some(b"old".as_slice())));
     let journalled: BTreeSet<_> = rig.draws(Model::Keep).map(|image| names(&image)).collect();
-    assert_eq!(
-        journalled.len(),
-        2,
-        "before and after the rename: {journalled:?}"
-    );
+    assert_eq!(journalled.len(), 2, "before and after the rename: {journalled:?}");
     sync_folder(rig.path(""));
     rig.mounted.freeze();
     for image in rig.draws_of_all() {
@@ -71,10 +51,7 @@ fn a_removal_is_undone_until_the_folder_is_synced() {
     write_synced(rig.path("file"), "bytes");
     sync_folder(rig.path(""));
     fs::remove_file(rig.path("file")).unwrap();
-    assert!(
-        rig.draws(Model::StrictFolder)
-            .all(|image| image.file("file") == Some(b"bytes".as_slice()))
-    );
+    assert!(rig.draws(Model::StrictFolder).all(|image| image.file("file") == Some(b"bytes".as_slice())));
     sync_folder(rig.path(""));
     assert!(rig.draws_of_all().all(|image| !image.has("file")));
 }
@@ -85,19 +62,10 @@ fn a_new_folder_needs_its_parents_sync() {
     fs::create_dir(rig.path("folder")).unwrap();
     write_synced(rig.path("folder/file"), "bytes");
     sync_folder(rig.path("folder"));
-    assert!(
-        rig.draws(Model::StrictFolder)
-            .all(|image| !image.has("folder"))
-    );
-    assert!(
-        rig.draws(Model::Drop).all(|image| image.has("folder/file")),
-        "a journal takes the parents along"
-    );
+    assert!(rig.draws(Model::StrictFolder).all(|image| !image.has("folder")));
+    assert!(rig.draws(Model::Drop).all(|image| image.has("folder/file")), "a journal takes the parents along");
     sync_folder(rig.path(""));
-    assert!(
-        rig.draws_of_all()
-            .all(|image| image.file("folder/file") == Some(b"bytes".as_slice()))
-    );
+    assert!(rig.draws_of_all().all(|image| image.file("folder/file") == Some(b"bytes".as_slice())));
 }
 
 #[test]
@@ -113,10 +81,7 @@ fn a_folder_built_aside_and_renamed_is_whole_or_absent() {
         assert!(!image.has("db") || (image.has("db/one") && image.has("db/two")));
     }
     sync_folder(rig.path(""));
-    assert!(
-        rig.draws_of_all()
-            .all(|image| names(&image) == ["db/one", "db/two"])
-    );
+    assert!(rig.draws_of_all().all(|image| names(&image) == ["db/one", "db/two"]));
 }
 
 #[test]
@@ -130,10 +95,7 @@ fn a_move_between_folders_never_loses_the_file() {
             sync_folder(rig.path(folder));
         }
         fs::rename(rig.path("from/file"), rig.path("to/file")).unwrap();
-        assert!(
-            rig.draws(Model::StrictFolder)
-                .all(|image| names(&image) == ["from/file"])
-        );
+        assert!(rig.draws(Model::StrictFolder).all(|image| names(&image) == ["from/file"]));
         sync_folder(rig.path(synced));
         assert!(rig.draws_of_all().all(|image| names(&image) == ["to/file"]));
     }

@@ -35,20 +35,11 @@ fn cut_at_every_call(synced: bool) -> Vec<Image> {
     let calls = whole.mounted.calls().mutating() - calls;
     assert!(calls >= 4, "{calls}");
     for nth in 1..=calls {
-        let rig = Rig::with(
-            Backing::Image(before.clone()),
-            &Options::default().freeze_at(nth),
-        );
-        assert!(
-            replace(rig.mounted.path(), NEW, synced).is_err(),
-            "the {nth}. call is never answered"
-        );
+        let rig = Rig::with(Backing::Image(before.clone()), &Options::default().freeze_at(nth));
+        assert!(replace(rig.mounted.path(), NEW, synced).is_err(), "the {nth}. call is never answered");
         assert!(rig.mounted.is_frozen());
         assert_eq!(rig.mounted.calls().mutating(), nth);
-        assert_eq!(
-            fs::read(rig.path("name")).unwrap_err().raw_os_error(),
-            Some(5)
-        );
+        assert_eq!(fs::read(rig.path("name")).unwrap_err().raw_os_error(), Some(5));
         images.extend(rig.draws_of_all());
     }
     images
@@ -57,12 +48,7 @@ fn cut_at_every_call(synced: bool) -> Vec<Image> {
 #[test]
 fn a_replacement_cut_at_every_call_is_old_or_new() {
     let images = cut_at_every_call(true);
-    let found = |bytes| {
-        images
-            .iter()
-            .filter(|image| image.file("name") == Some(bytes))
-            .count()
-    };
+    let found = |bytes| images.iter().filter(|image| image.file("name") == Some(bytes)).count();
     assert_eq!(found(OLD) + found(NEW), images.len());
     assert!(found(OLD) > 0 && found(NEW) > 0);
 }
@@ -70,11 +56,7 @@ fn a_replacement_cut_at_every_call_is_old_or_new() {
 #[test]
 fn a_replacement_without_its_fsync_is_caught() {
     let images = cut_at_every_call(false);
-    assert!(
-        images
-            .iter()
-            .any(|image| ![Some(OLD), Some(NEW)].contains(&image.file("name")))
-    );
+    assert!(images.iter().any(|image| ![Some(OLD), Some(NEW)].contains(&image.file("name"))));
 }
 
 #[test]
@@ -91,10 +73,7 @@ fn a_freeze_is_waited_for() {
 
 #[test]
 fn a_blocking_freeze_ends_with_the_mount() {
-    let rig = Rig::with(
-        Backing::Memory,
-        &Options::default().frozen(Frozen::Block).freeze_at(1),
-    );
+    let rig = Rig::with(Backing::Memory, &Options::default().frozen(Frozen::Block).freeze_at(1));
     let path = rig.path("file");
     let blocked = thread::spawn(move || File::create(path));
     until(|| rig.mounted.is_frozen());
@@ -108,10 +87,7 @@ fn a_recovery_can_be_cut() {
     let rig = Rig::new();
     replace(rig.mounted.path(), OLD, true).unwrap();
     rig.mounted.freeze();
-    let again = Rig::with(
-        Backing::Image(rig.mounted.image(0, Model::Drop)),
-        &Options::default(),
-    );
+    let again = Rig::with(Backing::Image(rig.mounted.image(0, Model::Drop)), &Options::default());
     fs::write(again.path("recovered"), "loose").unwrap();
     again.mounted.freeze();
     let image = again.mounted.image(0, Model::Drop);
@@ -127,10 +103,7 @@ fn a_folder_is_copied_not_touched() {
     fs::write(rig.path("file"), "other").unwrap();
     sync_folder(rig.path(""));
     assert_eq!(fs::read(plain.path().join("file")).unwrap(), b"plain");
-    assert_eq!(
-        rig.mounted.image(0, Model::Drop).file("file"),
-        Some(b"plain".as_slice())
-    );
+    assert_eq!(rig.mounted.image(0, Model::Drop).file("file"), Some(b"plain".as_slice()));
 }
 
 #[test]
@@ -145,9 +118,7 @@ fn a_child_process_is_cut_and_killed() {
         .spawn()
         .unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "ready\n");
     rig.mounted.freeze();
     child.kill().unwrap();
@@ -155,8 +126,5 @@ fn a_child_process_is_cut_and_killed() {
     let image = rig.mounted.image(0, Model::Drop);
     assert_eq!(image.file("kept"), Some(b"kept\n".as_slice()));
     assert!(!image.has("lost"));
-    assert!(
-        rig.mounted.live().has("lost"),
-        "`kill -9` alone would have left it"
-    );
+    assert!(rig.mounted.live().has("lost"), "`kill -9` alone would have left it");
 }

@@ -11,10 +11,7 @@ use std::{
 
 const WRITERS: usize = 4;
 /// Nothing is answered before the cut.
-const NEVER: Hold = Hold {
-    width: WRITERS + 1,
-    longest: Duration::from_hours(1),
-};
+const NEVER: Hold = Hold { width: WRITERS + 1, longest: Duration::from_hours(1) };
 
 /// A flagged file of four blocks, and a mount that will keep its writes waiting.
 fn flagged(hold: Hold) -> (Rig, File) {
@@ -26,10 +23,7 @@ fn flagged(hold: Hold) -> (Rig, File) {
     sync_folder(before.path(""));
     let image = before.mounted.image(0, Model::Drop);
     let rig = Rig::with(Backing::Image(image), &Options::default().hold(hold));
-    let file = OpenOptions::new()
-        .write(true)
-        .open(rig.path("file"))
-        .unwrap();
+    let file = OpenOptions::new().write(true).open(rig.path("file")).unwrap();
     (rig, file)
 }
 
@@ -38,33 +32,19 @@ fn synchronous_writes_in_flight_are_kept_dropped_or_torn_each_on_its_own() {
     let (rig, file) = flagged(NEVER);
     thread::scope(|scope| {
         let write = |at| file.write_all_at(&[1; 4096], at * 4096);
-        let writers: Vec<_> = (0..WRITERS as u64)
-            .map(|at| scope.spawn(move || write(at)))
-            .collect();
+        let writers: Vec<_> = (0..WRITERS as u64).map(|at| scope.spawn(move || write(at))).collect();
         until(|| rig.mounted.loose().in_flight == WRITERS);
         rig.mounted.freeze();
-        assert!(
-            writers
-                .into_iter()
-                .all(|writer| writer.join().unwrap().is_err()),
-            "none was acknowledged"
-        );
+        assert!(writers.into_iter().all(|writer| writer.join().unwrap().is_err()), "none was acknowledged");
     });
     assert_eq!(rig.mounted.loose().in_flight, WRITERS);
 
     let blocks = |model| -> BTreeSet<Vec<usize>> {
-        rig.draws(model)
-            .map(|image| image.file("file").unwrap().chunks(4096).map(ones).collect())
-            .collect()
+        rig.draws(model).map(|image| image.file("file").unwrap().chunks(4096).map(ones).collect()).collect()
     };
     assert_eq!(blocks(Model::Drop).len(), 1);
     assert_eq!(blocks(Model::Keep).len(), 1 << WRITERS, "every subset");
-    assert!(
-        blocks(Model::Torn)
-            .iter()
-            .flatten()
-            .any(|kept| ![0, 4096].contains(kept))
-    );
+    assert!(blocks(Model::Torn).iter().flatten().any(|kept| ![0, 4096].contains(kept)));
 }
 
 #[test]
@@ -79,18 +59,12 @@ fn an_fsync_in_flight_has_promised_nothing() {
         assert!(sync.join().unwrap().is_err());
     });
     assert!(!rig.mounted.image(0, Model::Drop).has("file"));
-    assert!(
-        rig.draws(Model::Keep)
-            .any(|image| image.file("file") == Some(b"bytes".as_slice()))
-    );
+    assert!(rig.draws(Model::Keep).any(|image| image.file("file") == Some(b"bytes".as_slice())));
 }
 
 #[test]
 fn of_two_syncs_in_flight_only_the_answered_one_has_promised() {
-    let hold = Hold {
-        width: 2,
-        longest: NEVER.longest,
-    };
+    let hold = Hold { width: 2, longest: NEVER.longest };
     let rig = Rig::with(Backing::Memory, &Options::default().hold(hold));
     let files = ["one", "two"].map(|name| File::create(rig.path(name)).unwrap());
     thread::scope(|scope| {
@@ -110,10 +84,7 @@ fn of_two_syncs_in_flight_only_the_answered_one_has_promised() {
 
 #[test]
 fn the_device_answers_all_in_the_end() {
-    let hold = Hold {
-        width: 3,
-        longest: Duration::from_micros(200),
-    };
+    let hold = Hold { width: 3, longest: Duration::from_micros(200) };
     let (rig, file) = flagged(hold);
     thread::scope(|scope| {
         for at in 0..WRITERS as u64 {
@@ -127,8 +98,5 @@ fn the_device_answers_all_in_the_end() {
     });
     rig.mounted.freeze();
     assert_eq!(rig.mounted.loose().writes, 0);
-    assert_eq!(
-        rig.mounted.image(0, Model::Drop).file("file"),
-        Some([1; WRITERS * 4096].as_slice())
-    );
+    assert_eq!(rig.mounted.image(0, Model::Drop).file("file"), Some([1; WRITERS * 4096].as_slice()));
 }

@@ -1,10 +1,5 @@
 //! Every test mounts. A machine without FUSE, or without root, fails them: nothing is skipped.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "tests fail by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod faults;
 mod files;
@@ -40,12 +35,8 @@ impl Rig {
 
     fn with(backing: Backing, options: &Options) -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").unwrap();
-        let mounted =
-            PowerFs::mount(folder.path(), backing, options).expect("FUSE and root are needed");
-        Self {
-            mounted,
-            _folder: folder,
-        }
+        let mounted = PowerFs::mount(folder.path(), backing, options).expect("FUSE and root are needed");
+        Self { mounted, _folder: folder }
     }
 
     fn path(&self, name: impl AsRef<Path>) -> PathBuf {

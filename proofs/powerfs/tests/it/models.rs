@@ -10,12 +10,7 @@ use std::{
 
 /// A file that is durable as it is, in a folder that is.
 fn settled(rig: &Rig, bytes: &[u8]) -> File {
-    let file = OpenOptions::new()
-        .create_new(true)
-        .read(true)
-        .write(true)
-        .open(rig.path("file"))
-        .unwrap();
+    let file = OpenOptions::new().create_new(true).read(true).write(true).open(rig.path("file")).unwrap();
     (&file).write_all(bytes).unwrap();
     file.sync_all().unwrap();
     sync_folder(rig.path(""));
@@ -39,10 +34,7 @@ fn fdatasync_keeps_length_and_bytes() {
     file.write_all_at(b"data", 0).unwrap();
     file.sync_data().unwrap();
     rig.mounted.freeze();
-    assert!(
-        rig.draws_of_all()
-            .all(|image| image.file("file") == Some(b"data".as_slice()))
-    );
+    assert!(rig.draws_of_all().all(|image| image.file("file") == Some(b"data".as_slice())));
 }
 
 #[test]
@@ -51,11 +43,7 @@ fn what_was_not_synced_is_gone_under_drop() {
     let file = settled(&rig, b"old");
     file.write_all_at(b"new", 0).unwrap();
     fs::write(rig.path("other"), "never").unwrap();
-    assert_eq!(
-        fs::read(rig.path("file")).unwrap(),
-        b"new",
-        "the live state has it"
-    );
+    assert_eq!(fs::read(rig.path("file")).unwrap(), b"new", "the live state has it");
     rig.mounted.freeze();
     for image in rig.draws(Model::Drop) {
         assert_eq!(image.file("file"), Some(b"old".as_slice()));
@@ -71,10 +59,8 @@ fn keep_finds_every_subset_of_the_writes() {
         file.write_all_at(b"x", at).unwrap();
     }
     rig.mounted.freeze();
-    let found: BTreeSet<Vec<u8>> = rig
-        .draws(Model::Keep)
-        .map(|image| image.file("file").unwrap().to_vec())
-        .collect();
+    let found: BTreeSet<Vec<u8>> =
+        rig.draws(Model::Keep).map(|image| image.file("file").unwrap().to_vec()).collect();
     assert_eq!(found.len(), 8, "{found:?}");
 }
 
@@ -87,15 +73,8 @@ fn torn_writes_are_torn_at_sectors_and_nowhere_else() {
     let mut torn = 0;
     for image in rig.draws(Model::Torn) {
         let bytes = image.file("file").unwrap();
-        let edges: Vec<usize> = (1..bytes.len())
-            .filter(|&at| bytes[at - 1] != bytes[at])
-            .collect();
-        assert!(
-            edges
-                .iter()
-                .all(|at| at % 512 == 0 || [256, 2304].contains(at)),
-            "{edges:?}"
-        );
+        let edges: Vec<usize> = (1..bytes.len()).filter(|&at| bytes[at - 1] != bytes[at]).collect();
+        assert!(edges.iter().all(|at| at % 512 == 0 || [256, 2304].contains(at)), "{edges:?}");
         torn += usize::from(edges.iter().any(|at| at % 512 == 0));
     }
     assert!(torn > 0);
@@ -111,17 +90,10 @@ fn a_file_opened_for_synchronous_writes_needs_no_sync() {
         let rig = Rig::new();
         drop(settled(&rig, b""));
         let flag = i32::try_from(flag.bits()).unwrap();
-        let file = OpenOptions::new()
-            .write(true)
-            .custom_flags(flag)
-            .open(rig.path("file"))
-            .unwrap();
+        let file = OpenOptions::new().write(true).custom_flags(flag).open(rig.path("file")).unwrap();
         file.write_all_at(b"kept", 0).unwrap();
         rig.mounted.freeze();
-        assert!(
-            rig.draws_of_all()
-                .all(|image| image.file("file") == Some(b"kept".as_slice()))
-        );
+        assert!(rig.draws_of_all().all(|image| image.file("file") == Some(b"kept".as_slice())));
     }
 }
 
@@ -137,10 +109,7 @@ fn the_same_seed_draws_the_same_tree() {
         let once = rig.mounted.image(7, model);
         assert_eq!(once.file("file"), rig.mounted.image(7, model).file("file"));
     }
-    assert_ne!(
-        rig.mounted.image(1, Model::Torn).file("file"),
-        rig.mounted.image(2, Model::Torn).file("file")
-    );
+    assert_ne!(rig.mounted.image(1, Model::Torn).file("file"), rig.mounted.image(2, Model::Torn).file("file"));
 }
 
 #[test]

@@ -13,10 +13,7 @@ fn write_flagged(rig: &Rig) {
     fs::create_dir(&folder).unwrap();
     ioctl_setflags(File::open(&folder).unwrap(), IFlags::SYNC).unwrap();
     let mut file = File::create(folder.join("file")).unwrap();
-    assert!(
-        ioctl_getflags(&file).unwrap().contains(IFlags::SYNC),
-        "inherited"
-    );
+    assert!(ioctl_getflags(&file).unwrap().contains(IFlags::SYNC), "inherited");
     sync_folder(&folder);
     sync_folder(rig.path(""));
     file.write_all(b"kept").unwrap();
@@ -27,37 +24,22 @@ fn a_flagged_file_needs_no_sync() {
     let rig = Rig::new();
     write_flagged(&rig);
     rig.mounted.freeze();
-    assert!(
-        rig.draws_of_all()
-            .all(|image| image.file("flagged/file") == Some(b"kept".as_slice()))
-    );
+    assert!(rig.draws_of_all().all(|image| image.file("flagged/file") == Some(b"kept".as_slice())));
 }
 
 #[test]
 fn a_disk_that_lies_about_the_flag_loses() {
-    let rig = Rig::with(
-        Backing::Memory,
-        &Options::default().sync_flag(SyncFlag::Ignored),
-    );
+    let rig = Rig::with(Backing::Memory, &Options::default().sync_flag(SyncFlag::Ignored));
     write_flagged(&rig);
     rig.mounted.freeze();
-    assert_eq!(
-        rig.mounted.image(1, Model::Drop).file("flagged/file"),
-        Some([].as_slice())
-    );
+    assert_eq!(rig.mounted.image(1, Model::Drop).file("flagged/file"), Some([].as_slice()));
 }
 
 #[test]
 fn a_file_system_without_the_flag_says_so() {
-    let rig = Rig::with(
-        Backing::Memory,
-        &Options::default().sync_flag(SyncFlag::Refused),
-    );
+    let rig = Rig::with(Backing::Memory, &Options::default().sync_flag(SyncFlag::Refused));
     let file = File::create(rig.path("file")).unwrap();
-    for result in [
-        ioctl_setflags(&file, IFlags::SYNC),
-        ioctl_getflags(&file).map(drop),
-    ] {
+    for result in [ioctl_setflags(&file, IFlags::SYNC), ioctl_getflags(&file).map(drop)] {
         assert_eq!(result, Err(Errno::NOTTY));
     }
     let folder = File::open(rig.path("")).unwrap();

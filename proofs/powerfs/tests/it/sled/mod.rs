@@ -14,28 +14,16 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::{
-    BY_FDATASYNC, BY_FLAG, Oracle, Rules, Store, Verdict, caught, judge, shut, write_until_cut,
-};
+use store::{BY_FDATASYNC, BY_FLAG, Oracle, Rules, Store, Verdict, caught, judge, shut, write_until_cut};
 
 /// Small segments, so that they are written again soon. Values are short enough that no page becomes a file.
-const SMALL: Rules = Rules {
-    segment: 1 << 15,
-    value: 200,
-    ..BY_FLAG
-};
+const SMALL: Rules = Rules { segment: 1 << 15, value: 200, ..BY_FLAG };
 
 /// One life of a store, cut while eight writers write.
 fn live(rules: Rules, seed: u64) -> (Rig, Arc<Oracle>) {
     let mut rng = Rng::with_seed(seed);
-    let hold = Hold {
-        width: 6,
-        longest: Duration::from_micros(300),
-    };
-    let options = Options::default()
-        .sync_flag(rules.disk)
-        .hold(hold)
-        .seed(seed);
+    let hold = Hold { width: 6, longest: Duration::from_micros(300) };
+    let options = Options::default().sync_flag(rules.disk).hold(hold).seed(seed);
     let rig = Rig::with(Backing::Memory, &options);
     let store = Store::open(&rig.path("db"), rules).unwrap();
     if rules.segment == SMALL.segment {
@@ -60,14 +48,7 @@ impl Tally {
         self.unopened + self.lossy
     }
 
-    fn judge(
-        &mut self,
-        mounted: &Mounted,
-        models: &[Model],
-        draws: u64,
-        oracle: &Oracle,
-        rules: Rules,
-    ) {
+    fn judge(&mut self, mounted: &Mounted, models: &[Model], draws: u64, oracle: &Oracle, rules: Rules) {
         for &model in models {
             for seed in 0..draws {
                 let verdict = judge(&mounted.image(seed, model), oracle, rules);
@@ -106,11 +87,7 @@ fn expect_red(rules: Rules, models: &[Model]) {
 #[test]
 fn flush_and_fdatasync_lose_nothing() {
     expect_clean(BY_FDATASYNC);
-    expect_clean(Rules {
-        segment: SMALL.segment,
-        value: SMALL.value,
-        ..BY_FDATASYNC
-    });
+    expect_clean(Rules { segment: SMALL.segment, value: SMALL.value, ..BY_FDATASYNC });
 }
 
 #[test]
@@ -121,67 +98,34 @@ fn flush_with_the_flag_loses_nothing() {
 
 #[test]
 fn several_flagged_writes_in_flight_lose_nothing() {
-    let tally = expect_clean(Rules {
-        grouped: false,
-        ..SMALL
-    });
+    let tally = expect_clean(Rules { grouped: false, ..SMALL });
     assert!(tally.most_in_flight >= 3, "{tally:?}");
 }
 
 #[test]
 fn teeth_conf() {
-    expect_red(
-        Rules {
-            conf: false,
-            ..BY_FDATASYNC
-        },
-        &[Model::Keep, Model::Torn],
-    );
+    expect_red(Rules { conf: false, ..BY_FDATASYNC }, &[Model::Keep, Model::Torn]);
 }
 
 #[test]
 fn teeth_folder() {
     for rules in [BY_FDATASYNC, BY_FLAG] {
-        expect_red(
-            Rules {
-                folder: false,
-                ..rules
-            },
-            &[Model::StrictFolder],
-        );
+        expect_red(Rules { folder: false, ..rules }, &[Model::StrictFolder]);
     }
 }
 
 #[test]
 fn teeth_data() {
     for model in Model::ALL {
-        expect_red(
-            Rules {
-                data: false,
-                ..BY_FDATASYNC
-            },
-            &[model],
-        );
+        expect_red(Rules { data: false, ..BY_FDATASYNC }, &[model]);
     }
 }
 
 #[test]
 fn teeth_flag() {
     for model in Model::ALL {
-        expect_red(
-            Rules {
-                flag: false,
-                ..BY_FLAG
-            },
-            &[model],
-        );
-        expect_red(
-            Rules {
-                disk: SyncFlag::Ignored,
-                ..BY_FLAG
-            },
-            &[model],
-        );
+        expect_red(Rules { flag: false, ..BY_FLAG }, &[model]);
+        expect_red(Rules { disk: SyncFlag::Ignored, ..BY_FLAG }, &[model]);
     }
 }
 
@@ -190,48 +134,17 @@ fn teeth_flag() {
 /// a page.
 #[test]
 fn pages_above_a_quarter_of_a_segment_are_files_that_a_cut_takes() {
-    let long = Rules {
-        value: 2000,
-        segment: 1 << 14,
-        grouped: false,
-        ..BY_FDATASYNC
-    };
-    let flagged = Rules {
-        data: false,
-        flag: true,
-        disk: SyncFlag::Honoured,
-        ..long
-    };
+    let long = Rules { value: 2000, segment: 1 << 14, grouped: false, ..BY_FDATASYNC };
+    let flagged = Rules { data: false, flag: true, disk: SyncFlag::Honoured, ..long };
     for (rules, model) in [(long, Model::Drop), (flagged, Model::StrictFolder)] {
         let (rig, _) = live(rules, 1);
         let (before, after) = (rig.mounted.live(), rig.mounted.image(1, model));
-        let blobs: Vec<_> = before
-            .files()
-            .into_iter()
-            .filter(|path| path.starts_with("db/blobs"))
-            .collect();
+        let blobs: Vec<_> = before.files().into_iter().filter(|path| path.starts_with("db/blobs")).collect();
         assert!(!blobs.is_empty(), "{model:?}");
-        assert!(
-            blobs
-                .iter()
-                .any(|path| after.file(path) != before.file(path)),
-            "{model:?}"
-        );
+        assert!(blobs.iter().any(|path| after.file(path) != before.file(path)), "{model:?}");
     }
-    let (rig, _) = live(
-        Rules {
-            segment: 1 << 18,
-            ..long
-        },
-        1,
-    );
-    assert!(
-        rig.mounted
-            .live()
-            .files()
-            .iter()
-            .all(|path| !path.starts_with("db/blobs"))
-    );
+    let (rig, _) = live(Rules { segment: 1 << 18, ..long }, 1);
+    assert!(rig.mounted.live().files().iter().all(|path| !path.starts_with("db/blobs")));
 }
 
 #[test]

@@ -22,10 +22,7 @@ const KEYS: usize = 40;
 
 /// Which syncs a store makes.
 #[derive(Clone, Copy, Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one sync, removed on its own"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one sync, removed on its own")]
 pub(super) struct Rules {
     /// `conf` is synced after the first open.
     pub(super) conf: bool,
@@ -56,12 +53,7 @@ pub(super) const BY_FDATASYNC: Rules = Rules {
     value: 400,
 };
 
-pub(super) const BY_FLAG: Rules = Rules {
-    data: false,
-    flag: true,
-    disk: SyncFlag::Honoured,
-    ..BY_FDATASYNC
-};
+pub(super) const BY_FLAG: Rules = Rules { data: false, flag: true, disk: SyncFlag::Honoured, ..BY_FDATASYNC };
 
 pub(super) struct Store {
     db: sled::Db,
@@ -79,21 +71,12 @@ impl Store {
         }
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "generating")
-            {
+            if path.extension().is_some_and(|extension| extension == "generating") {
                 fs::remove_file(path)?;
             }
         }
-        let config = sled::Config::new()
-            .path(folder)
-            .flush_every_ms(None)
-            .cache_capacity(1 << 20);
-        let db = config
-            .segment_size(rules.segment)
-            .open()
-            .map_err(io::Error::other)?;
+        let config = sled::Config::new().path(folder).flush_every_ms(None).cache_capacity(1 << 20);
+        let db = config.segment_size(rules.segment).open().map_err(io::Error::other)?;
         if rules.conf {
             File::open(folder.join("conf"))?.sync_all()?;
         }
@@ -103,13 +86,7 @@ impl Store {
             File::open(folder)?.sync_all()?;
             File::open(folder.join(".."))?.sync_all()?;
         }
-        Ok(Self {
-            db,
-            data,
-            rules,
-            inserted: AtomicU64::new(0),
-            durable: Mutex::new(0),
-        })
+        Ok(Self { db, data, rules, inserted: AtomicU64::new(0), durable: Mutex::new(0) })
     }
 
     fn put(&self, key: &str, value: &[u8]) -> io::Result<()> {
@@ -118,10 +95,7 @@ impl Store {
             return self.sync();
         }
         let ticket = self.inserted.fetch_add(1, Ordering::SeqCst);
-        let mut durable = self
-            .durable
-            .lock()
-            .map_err(|_| io::Error::other("a flush has panicked"))?;
+        let mut durable = self.durable.lock().map_err(|_| io::Error::other("a flush has panicked"))?;
         if *durable <= ticket {
             let upto = self.inserted.load(Ordering::SeqCst);
             self.sync()?;
@@ -132,20 +106,14 @@ impl Store {
 
     fn sync(&self) -> io::Result<()> {
         self.db.flush().map_err(io::Error::other)?;
-        if self.rules.data {
-            self.data.sync_data()
-        } else {
-            Ok(())
-        }
+        if self.rules.data { self.data.sync_data() } else { Ok(()) }
     }
 
     /// Fills segments and frees them again: only writes below the file's end go to the disk side by side.
     pub(super) fn churn(&self, rng: &mut Rng) {
         for round in 0..4000 {
             let value = vec![b'.'; rng.usize(1..self.rules.value)];
-            self.db
-                .insert(format!("churn/{}", round % 100), value)
-                .unwrap();
+            self.db.insert(format!("churn/{}", round % 100), value).unwrap();
         }
         self.sync().unwrap();
     }
@@ -212,20 +180,13 @@ impl Oracle {
     }
 
     pub(super) fn acknowledged(&self) -> usize {
-        self.0
-            .iter()
-            .filter(|numbers| numbers.acknowledged.load(Ordering::SeqCst) > 0)
-            .count()
+        self.0.iter().filter(|numbers| numbers.acknowledged.load(Ordering::SeqCst) > 0).count()
     }
 
     fn agrees(&self, db: &sled::Db) -> bool {
         self.0.iter().enumerate().all(|(at, numbers)| {
-            let expected =
-                numbers.acknowledged.load(Ordering::SeqCst)..=numbers.tried.load(Ordering::SeqCst);
-            let found = db
-                .get(key(at))
-                .ok()
-                .and_then(|value| value.map_or(Some(0), |value| number(&value)));
+            let expected = numbers.acknowledged.load(Ordering::SeqCst)..=numbers.tried.load(Ordering::SeqCst);
+            let found = db.get(key(at)).ok().and_then(|value| value.map_or(Some(0), |value| number(&value)));
             found.is_some_and(|number| expected.contains(&number))
         })
     }
@@ -242,10 +203,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(image: &Image, oracle: &Oracle, rules: Rules) -> Verdict {
     let folder = tempfile::tempdir_in("/dev/shm").unwrap();
     image.write_to(folder.path()).unwrap();
-    let rules = Rules {
-        segment: rules.segment,
-        ..BY_FDATASYNC
-    };
+    let rules = Rules { segment: rules.segment, ..BY_FDATASYNC };
     match caught(|| Store::open(&folder.path().join("db"), rules)) {
         Ok(store) if caught(|| Ok(oracle.agrees(&store.db))).unwrap_or(false) => Verdict::Clean,
         Ok(_) => Verdict::Lost,
