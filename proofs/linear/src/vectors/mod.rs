@@ -1,5 +1,6 @@
 //! Histories that others recorded, with the verdicts that others gave: the judge is judged first.
 
+pub mod folder;
 pub mod jepsen;
 pub mod kv;
 
