@@ -212,18 +212,22 @@ fn written(before: Slot, now: Record, durable: bool) -> Trail {
 /// Whether a refusal may be answered so.
 fn allows(refusal: Refusal, answer: &Answer, verb: &Verb, slot: &Slot) -> bool {
     let terminal = slot.as_ref().is_some_and(|trail| trail.now.status.is_terminal());
+    // "It has another version than that one" cannot show that one, even where nobody saw which it had.
+    let shown = seen(answer).map(|seen| &seen.version);
+    if refusal == Refusal::Version && shown.is_some() && shown == verb.if_match() {
+        return false;
+    }
     match answer {
         Answer::NotFound => refusal == Refusal::NotFound,
         Answer::Conflict(_) => refusal == Refusal::Version,
         // Whoever names a holder asks "is it still mine": that it has ended otherwise is a loss too.
-        Answer::Lost(seen) => match refusal {
-            Refusal::NotFound => seen.is_none(),
-            Refusal::Version | Refusal::Holder => true,
+        Answer::Lost(_) => match refusal {
+            Refusal::NotFound | Refusal::Version | Refusal::Holder => true,
             Refusal::Terminal => verb.holder().is_some(),
             Refusal::State => false,
         },
         Answer::Terminal(_) => refusal == Refusal::Terminal || refusal == Refusal::Holder && terminal,
-        Answer::Refused(_) => refusal == Refusal::State || refusal == Refusal::Holder && !terminal,
+        Answer::Refused(_) => matches!(refusal, Refusal::State | Refusal::Holder),
         Answer::Done(_) | Answer::Deleted | Answer::NotApplied | Answer::Unknown => false,
     }
 }

@@ -69,6 +69,13 @@ fn a_question_that_dies_in_a_crash_ends_there() {
     assert_eq!(ends, [Some(8), None, Some(9)]);
 }
 
+#[test]
+fn a_crash_meets_what_others_asked_before_it_wherever_that_is_written() {
+    let crash = "{\"event\":\"crash\",\"at\":9,\"killed\":[0]}\n";
+    let call = "{\"event\":\"call\",\"process\":0,\"at\":7,\"id\":\"a\",\"verb\":\"get\"}\n";
+    assert_eq!(recordings(&[crash, call].concat()), recordings(&[call, crash].concat()));
+}
+
 /// Runs a program and gives its status and the last line it printed.
 fn run(program: &str, argument: &Path) -> (Option<i32>, String) {
     let output = Command::new(program).arg(argument).output().unwrap();

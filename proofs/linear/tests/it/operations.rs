@@ -124,6 +124,7 @@ fn the_same_value_again_changes_nothing() {
             (to(Failed), Answer::Terminal(None)),
         ],
         &[
+            (to(Failed), Answer::Lost(None)),
             (to(Completed), done("4", Completed)),
             (to(Completed), Answer::Terminal(None)),
             (to(Failed), done("4", Failed)),
@@ -223,6 +224,56 @@ fn progress_never_goes_back() {
             (progress(40), Answer::Refused(Some(exact("3", 50)))),
         ],
         &[(progress(40), done("4", Running)), (progress(60), Answer::Done(exact("4", 50)))],
+    );
+}
+
+#[test]
+fn a_detail_may_change_until_the_end_and_an_outcome_comes_with_it() {
+    let detail =
+        |status, detail: &str| Verb::Patch(Patch { status, detail: Some(detail.into()), ..Patch::default() });
+    let shown = |version: &str, status, detail: &str| {
+        let rest = Some(Detail { detail: Some(detail.into()), ..Detail::default() });
+        Answer::Done(Seen { rest, ..seen(version, status) })
+    };
+    let begun = [
+        (CREATE, done("1", NotStarted)),
+        (detail(Some(Running), "reading"), shown("2", Running, "reading")),
+        (detail(None, "writing"), shown("3", Running, "writing")),
+    ];
+    let outcome = Verb::Patch(Patch { outcome: Some("r".into()), ..Patch::default() });
+    then(
+        &begun,
+        &[
+            (detail(None, "writing"), done("3", Running)),
+            (detail(Some(Failed), "torn"), shown("4", Failed, "torn")),
+            (to(Failed), shown("4", Failed, "writing")),
+            (outcome.clone(), Answer::Refused(None)),
+        ],
+        &[
+            (detail(None, "writing"), done("4", Running)),
+            (detail(Some(Failed), "torn"), shown("4", Failed, "writing")),
+            (outcome, done("4", Running)),
+        ],
+    );
+    let ended = [&begun[..], &[(to(Failed), done("4", Failed))]].concat();
+    then(
+        &ended,
+        &[(detail(None, "writing"), done("4", Failed)), (detail(None, "torn"), Answer::Terminal(None))],
+        &[(detail(None, "torn"), done("4", Failed)), (detail(None, "torn"), done("5", Failed))],
+    );
+}
+
+#[test]
+fn a_version_nobody_saw_may_be_another_than_the_one_asked_for() {
+    let before = [(CREATE, Answer::Unknown)];
+    then(
+        &before,
+        &[
+            (to_if(Running, "9"), Answer::Conflict(None)),
+            (to_if(Running, "9"), done("2", Running)),
+            (to_if(Running, "9"), Answer::NotFound),
+        ],
+        &[(to_if(Running, "9"), Answer::Conflict(Some(seen("9", NotStarted))))],
     );
 }
 

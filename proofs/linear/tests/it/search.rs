@@ -161,6 +161,13 @@ fn the_bound_is_kept_and_said() {
 }
 
 #[test]
+fn open_calls_that_change_nothing_cost_nothing() {
+    let mut calls = vec![Call::open(0, (0, Ask::Read)); 30];
+    calls.push(read(1, 2, 1));
+    assert!(matches!(check_within(&Registers, &calls, 100), Ok(Verdict::Illegal(_))));
+}
+
+#[test]
 fn a_part_without_an_order_decides_although_another_is_undecided() {
     let mut calls = hard(0);
     calls.push(Call::answered(1, 2, (1, Ask::Read), 1));
