@@ -39,7 +39,10 @@ impl Listeners {
         lock(&self.list).is_empty()
     }
 
-    pub(super) fn tell(&self, ids: impl Iterator<Item = OperationId> + Clone) {
+    pub(super) fn tell<I>(&self, ids: &I)
+    where
+        I: Iterator<Item = OperationId> + Clone,
+    {
         let mut woken = Vec::new();
         lock(&self.list).retain(|queue| {
             // The stream is gone.

@@ -97,7 +97,7 @@ impl<E: Engine> Embedded<E> {
         exclusive: bool,
         inspect: bool,
     ) -> Result<Self, StoreError> {
-        let (sender, opened) = oneshot::channel();
+        let (sender, started) = oneshot::channel();
         let run = move || {
             let dead_before = OnceLock::new();
             let scanned = opener().and_then(|engine| {
@@ -126,7 +126,7 @@ impl<E: Engine> Embedded<E> {
         };
         let worker = std::thread::Builder::new().name("longrun-store".into()).spawn(run);
         let worker = worker.map_err(StoreError::definite)?;
-        let shared = opened.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
+        let shared = started.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
         Ok(Self { shared, worker: Mutex::new(Some(worker)), exclusive })
     }
 
@@ -158,7 +158,7 @@ impl<E: Engine> Embedded<E> {
         match submitted {
             Submitted::Shown => {
                 if !self.shared.listeners.is_empty() {
-                    self.shared.listeners.tell(std::iter::once(id.clone()));
+                    self.shared.listeners.tell(&std::iter::once(id.clone()));
                 }
                 Ok(Swap::Stored)
             }

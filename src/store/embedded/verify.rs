@@ -10,9 +10,12 @@ use crate::store::record::{self, Entry};
 use crate::store::{Counts, Report, StoreError};
 
 /// What a pass over the engine found: nothing of the index's own code.
+/// Version, place in the feed, and of an operation its type and status.
+type Seen = (Version, u64, Option<(Option<String>, Status)>);
+
 #[derive(Default)]
 struct Recount {
-    versions: HashMap<OperationId, (Version, u64, Option<(Option<String>, Status)>)>,
+    versions: HashMap<OperationId, Seen>,
     report: Report,
 }
 

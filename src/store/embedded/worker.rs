@@ -18,7 +18,7 @@ use crate::store::record::{self, Entry};
 /// An Eventual write is on disk after this long at most, the sync itself aside.
 const EVENTUAL: Duration = Duration::from_millis(200);
 /// How often an idle worker looks for tombstones that are due.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
 /// Tombstones kept at most.
@@ -156,7 +156,7 @@ impl<E: Engine> Shared<E> {
 
     fn tell(&self, taken: &Taken) {
         if !self.listeners.is_empty() {
-            self.listeners.tell(taken.writes.iter().map(|write| write.record.id().clone()));
+            self.listeners.tell(&taken.writes.iter().map(|write| write.record.id().clone()));
         }
     }
 
