@@ -5,4 +5,5 @@ mod support;
 mod store_faults;
 mod store_feed;
 mod store_worker;
+mod texts;
 mod transitions;
