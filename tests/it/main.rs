@@ -1,5 +1,7 @@
 //! The tests of the public library; one binary, a file per behaviour.
 
+mod record_format;
+mod sled_folder;
 mod support;
 
 mod store_faults;
