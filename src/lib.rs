@@ -8,6 +8,8 @@ pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
 pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Progress, State, Status};
+#[cfg(feature = "conformance")]
+pub use store::conformance;
 pub use tracker::{
     Builder, Created, EndError, IdSource, List, Reporter, Run, RunError, Swept, SystemIds, Tracker, Watch, Watched,
 };
