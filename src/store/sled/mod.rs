@@ -107,7 +107,8 @@ const MARK: (&[u8], &[u8]) = (b"\0\0sled", b"longrun 1");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl SledEngine {
-    fn open(options: &SledOptions) -> Result<Self, StoreError> {
+    /// Locks the folder and opens what is in it, for a store of your own around this engine. Blocking.
+    pub fn open(options: &SledOptions) -> Result<Self, StoreError> {
         let folder = Folder::lock(&options.path)?;
         if !folder.store().exists() {
             Self::create(options, &folder)?;
