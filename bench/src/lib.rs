@@ -10,6 +10,8 @@ pub mod callers;
 pub mod child;
 pub mod contender;
 pub mod contenders;
+#[cfg(feature = "rivals")]
+pub mod group;
 pub mod job;
 pub mod parent;
 pub mod record;

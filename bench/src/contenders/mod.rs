@@ -1,9 +1,18 @@
 //! One contender a file, and the list of their names.
 
+#[cfg(feature = "rivals")]
+pub mod fjall;
 pub mod log;
+#[cfg(feature = "rivals")]
+pub mod redb;
+pub mod sled_transaction;
+#[cfg(feature = "rivals")]
+pub mod sqlite;
 
 use anyhow::{Result, bail};
 
+#[cfg(feature = "rivals")]
+use crate::group::Grouped;
 use crate::{
     job::{Job, Measurement},
     works,
@@ -16,7 +25,17 @@ pub const LOG: &str = "log";
 pub const CEILING: &str = "log-preallocated";
 
 /// The contenders that this build holds, in the order of the table.
-pub const NAMES: &[&str] = &[CEILING, LOG];
+pub const NAMES: &[&str] = &[
+    CEILING,
+    LOG,
+    "sled-transaction",
+    #[cfg(feature = "rivals")]
+    "sqlite",
+    #[cfg(feature = "rivals")]
+    "redb",
+    #[cfg(feature = "rivals")]
+    "fjall",
+];
 
 /// Makes the measurement with the contender that the job names.
 ///
@@ -26,6 +45,13 @@ pub async fn measure(job: &Job) -> Result<Measurement> {
     match job.contender.as_str() {
         LOG => works::run::<log::Log<false>>(job).await,
         CEILING => works::run::<log::Log<true>>(job).await,
+        "sled-transaction" => works::run::<sled_transaction::SledTransaction>(job).await,
+        #[cfg(feature = "rivals")]
+        "sqlite" => works::run::<Grouped<sqlite::Sqlite>>(job).await,
+        #[cfg(feature = "rivals")]
+        "redb" => works::run::<Grouped<redb::Redb>>(job).await,
+        #[cfg(feature = "rivals")]
+        "fjall" => works::run::<Grouped<fjall::Fjall>>(job).await,
         other => bail!("no contender {other} in this build"),
     }
 }
