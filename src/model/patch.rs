@@ -1,0 +1,433 @@
+//! THE transition table and the merge rules: the one pure function that decides everything.
+//!
+//! | from \ to | NotStarted | Running | Completed | Failed |
+//! |---|---|---|---|---|
+//! | **NotStarted** | unchanged | moves | refused | refused (a cancel walks through Running) |
+//! | **Running** | refused | unchanged | moves | moves |
+//! | **Completed** | refused | refused | unchanged | refused |
+//! | **Failed** | refused | refused | refused | unchanged |
+//!
+//! Members are judged against the resulting state; what is refused applies none of its parts
+//! (RFC 5789 2). The rules are PROTOCOL (a) B-E, (b) 1-9 and (e).
+
+use chrono::{DateTime, FixedOffset};
+
+use super::json::Json;
+use super::operation::{Operation, Version};
+use super::precondition::{Precondition, Tags};
+use super::rejection::Rejection;
+use super::rules::Rules;
+use super::state::{Failure, Progress, State, Status, Work};
+use super::text::{self, Unfit};
+use super::timestamp::Timestamp;
+
+/// Bytes of `statusDetail`.
+const MAX_DETAIL: usize = 1024;
+/// Bytes of `resourceLocation`.
+const MAX_LOCATION: usize = 2 * 1024;
+/// Characters of `holder`.
+const MAX_HOLDER: usize = 128;
+
+/// A partial update: what is absent stays as it is.
+///
+/// Building never fails; [`Operation::apply`] checks every member and names the one that does not fit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch {
+    pub(crate) precondition: Precondition,
+    pub(crate) status: Option<Status>,
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) progress: Option<i64>,
+    pub(crate) detail: Option<Option<Box<str>>>,
+    pub(crate) location: Option<Option<Box<str>>>,
+    pub(crate) result: Option<Json>,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) intent: Intent,
+    /// Only while this holder has the claim.
+    pub(crate) held_by: Option<Box<str>>,
+    unfit: Option<Unfit>,
+}
+
+/// What a patch is, beside its members.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Its members are all.
+    #[default]
+    Update,
+    /// A sign of life: always writes a later time.
+    Heartbeat,
+    /// Running for this holder and nobody else.
+    Claim(Box<str>),
+    /// A wish that it ends.
+    Cancel,
+}
+
+impl Patch {
+    /// A patch that changes nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else.
+    pub fn claim(holder: impl Into<String>) -> Self {
+        let intent = Intent::Claim(holder.into().into());
+        Self { status: Some(Status::Running), intent, ..Self::default() }
+    }
+
+    /// A sign of life: `lastActionDateTime` moves on, whatever the clock says.
+    pub fn heartbeat() -> Self {
+        Self { intent: Intent::Heartbeat, ..Self::default() }
+    }
+
+    /// Asks for the end: a NotStarted operation ends as Failed/`cancelled` at once, of a Running one the
+    /// request is recorded.
+    pub fn cancel() -> Self {
+        Self { intent: Intent::Cancel, ..Self::default() }
+    }
+
+    /// Completed, with what came out.
+    pub fn complete(result: impl Into<Option<Json>>) -> Self {
+        Self { status: Some(Status::Completed), result: result.into(), ..Self::default() }
+    }
+
+    /// Failed, with the reason.
+    pub fn fail(failure: impl Into<Failure>) -> Self {
+        Self { status: Some(Status::Failed), failure: Some(failure.into()), ..Self::default() }
+    }
+
+    /// Moves the operation, or names the status that it should have already.
+    pub fn status(mut self, status: Status) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// When the client acted. See PROTOCOL b-7 for what becomes of it.
+    pub fn last_action(mut self, time: DateTime<FixedOffset>) -> Self {
+        match Timestamp::try_from(time) {
+            Ok(time) => self.time = Some(time),
+            Err(error) => self.unfit = Some(Unfit::new("lastActionDateTime", error.to_string())),
+        }
+        self
+    }
+
+    /// How much is done, 0 to 100.
+    pub fn progress(mut self, percent: u8) -> Self {
+        self.progress = Some(percent.into());
+        self
+    }
+
+    /// Free text for people, at most 1 KiB.
+    pub fn detail(mut self, text: impl Into<String>) -> Self {
+        self.detail = Some(Some(text.into().into()));
+        self
+    }
+
+    /// Takes the free text away.
+    pub fn clear_detail(mut self) -> Self {
+        self.detail = Some(None);
+        self
+    }
+
+    /// Where the outcome is: a URI reference of at most 2 KiB.
+    pub fn resource_location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(Some(location.into().into()));
+        self
+    }
+
+    /// Takes the location away.
+    pub fn clear_resource_location(mut self) -> Self {
+        self.location = Some(None);
+        self
+    }
+
+    /// What came out; goes with Completed only.
+    pub fn result(mut self, result: Json) -> Self {
+        self.result = Some(result);
+        self
+    }
+
+    /// Why it failed; goes with Failed only.
+    pub fn failure(mut self, failure: impl Into<Failure>) -> Self {
+        self.failure = Some(failure.into());
+        self
+    }
+
+    /// Only if the operation is still this version: a tag, a version, or an operation as it was read.
+    pub fn if_match(mut self, tags: impl Into<Tags>) -> Self {
+        self.precondition.if_match = Some(tags.into());
+        self
+    }
+
+    /// Only if the operation is none of these versions.
+    pub fn if_none_match(mut self, tags: impl Into<Tags>) -> Self {
+        self.precondition.if_none_match = Some(tags.into());
+        self
+    }
+
+    /// Replaces the conditions.
+    pub fn precondition(mut self, precondition: Precondition) -> Self {
+        self.precondition = precondition;
+        self
+    }
+
+    /// Only while this holder has, or had at the end, the claim.
+    pub fn held_by(mut self, holder: impl Into<String>) -> Self {
+        self.held_by = Some(holder.into().into());
+        self
+    }
+
+    /// The same without what a first record has no use for.
+    pub(crate) fn as_part_of_create(&self) -> Self {
+        Self { precondition: Precondition::none(), ..self.clone() }
+    }
+
+    /// What every rule but the state's says about the members themselves.
+    fn check(&self, rules: &Rules) -> Result<(), Unfit> {
+        if let Some(unfit) = &self.unfit {
+            return Err(unfit.clone());
+        }
+        if let Some(percent) = self.progress {
+            Progress::try_from(percent)?;
+        }
+        if let Some(Some(detail)) = &self.detail {
+            text::free("statusDetail", detail, MAX_DETAIL)?;
+        }
+        if let Some(Some(location)) = &self.location {
+            text::uri_reference("resourceLocation", location, MAX_LOCATION)?;
+        }
+        if let Some(result) = &self.result
+            && result.as_str().len() > rules.max_result
+        {
+            let (max, is) = (rules.max_result, result.as_str().len());
+            return Err(Unfit::new("result", format!("must have at most {max} bytes of JSON, has {is}")));
+        }
+        if let Some(failure) = &self.failure {
+            failure.check()?;
+        }
+        if let Intent::Claim(holder) = &self.intent {
+            text::name("holder", holder, MAX_HOLDER)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a patch makes of an operation.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "moved once, on the hot path: a box would cost more than it saves")]
+pub enum Applied {
+    /// It is so already.
+    Unchanged,
+    /// The next record.
+    Changed {
+        /// The operation after the patch.
+        next: Operation,
+        /// Whether more changed than progress, detail and the time: such a change must be durable
+        /// before it is acknowledged.
+        notable: bool,
+    },
+}
+
+/// What a time in a patch means for this operation (PROTOCOL b-7).
+enum Time {
+    /// None was given, or it says nothing new.
+    Absent,
+    /// A sign of life that the server stamps.
+    Beat,
+    /// Later: kept as it is.
+    Given(Timestamp),
+}
+
+impl Operation {
+    /// Applies a patch: the next record, or why not. Pure: `now` and the rules are all it knows beside
+    /// the operation.
+    pub fn apply(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
+        patch.precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        patch.check(rules)?;
+        if let Some(holder) = &patch.held_by
+            && self.holder() != Some(holder)
+        {
+            return Err(Rejection::Held { holder: self.holder().map(Into::into) });
+        }
+        if patch.intent == Intent::Cancel {
+            return self.cancelled(rules, now);
+        }
+        let target = patch.status.unwrap_or(self.status());
+        let moves = self.moves_to(target)?;
+        let time = self.judge_time(patch, rules, now)?;
+        let mut next = self.clone();
+        next.state = self.next_state(patch, target, self.move_time(&time, now))?;
+        if let Some(detail) = &patch.detail {
+            next.detail.clone_from(detail);
+        }
+        self.merge_location(patch, target, &mut next)?;
+        let beats = patch.intent == Intent::Heartbeat || !matches!(time, Time::Absent);
+        if self.is_terminal() {
+            return if next == *self && !beats { Ok(Applied::Unchanged) } else { Err(self.terminal()) };
+        }
+        if next == *self && !beats {
+            return Ok(Applied::Unchanged);
+        }
+        next.last_action = match time {
+            Time::Given(given) => given,
+            _ if moves || !beats => self.move_time(&time, now),
+            _ => now.max(self.last_action.next_tick()),
+        };
+        let notable = next.state.without_progress() != self.state.without_progress()
+            || next.resource_location != self.resource_location;
+        Ok(Applied::Changed { next: next.numbered(rules), notable })
+    }
+
+    /// Whether this may be deleted (PROTOCOL 99, 100).
+    pub fn check_delete(&self, precondition: &Precondition) -> Result<(), Rejection> {
+        precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        if self.is_terminal() { Ok(()) } else { Err(Rejection::Active { current: self.status() }) }
+    }
+
+    fn terminal(&self) -> Rejection {
+        Rejection::Terminal { current: self.status() }
+    }
+
+    fn moves_to(&self, target: Status) -> Result<bool, Rejection> {
+        let current = self.status();
+        if target == current {
+            return Ok(false);
+        }
+        if current.is_terminal() {
+            return Err(self.terminal());
+        }
+        if current.allowed().contains(&target) {
+            Ok(true)
+        } else {
+            Err(Rejection::Transition { current, wanted: target })
+        }
+    }
+
+    fn judge_time(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Time, Rejection> {
+        let Some(given) = patch.time else { return Ok(Time::Absent) };
+        let (stored, terminal) = (self.last_action.ticks(), self.is_terminal());
+        let earlier = stored.saturating_sub(given.ticks());
+        if self.last_action.is_echoed_by(given) || (earlier >= 0 && (patch.status.is_some() || terminal)) {
+            Ok(Time::Absent)
+        } else if earlier > rules.clock_skew {
+            Err(Rejection::TimeRegressed)
+        } else if earlier > 0 {
+            Ok(Time::Beat)
+        } else if terminal {
+            Err(self.terminal())
+        } else if given.ticks().saturating_sub(now.ticks()) > rules.clock_skew {
+            Err(Rejection::TimeInFuture)
+        } else {
+            Ok(Time::Given(given))
+        }
+    }
+
+    /// The one time that a move takes.
+    fn move_time(&self, time: &Time, now: Timestamp) -> Timestamp {
+        match time {
+            Time::Given(given) => *given,
+            Time::Absent | Time::Beat => now.max(self.last_action),
+        }
+    }
+
+    fn next_state(&self, patch: &Patch, target: Status, at: Timestamp) -> Result<State, Rejection> {
+        if patch.failure.is_some() && target != Status::Failed {
+            return Err(Rejection::ErrorNotSettable);
+        }
+        if patch.result.is_some() && target != Status::Completed {
+            return Err(Rejection::ResultNotSettable { field: "result" });
+        }
+        let work = |progress| Work { started: at, holder: None, progress, cancellation_requested: None };
+        Ok(match (&self.state, target) {
+            (State::NotStarted, Status::Running) => {
+                let holder = match &patch.intent {
+                    Intent::Claim(holder) => Some(holder.clone()),
+                    _ => None,
+                };
+                State::Running(Work { holder, ..work(patch.percent()) })
+            }
+            (State::NotStarted, _) if patch.progress.is_some() => return Err(Rejection::ProgressNotSettable),
+            (State::Running(work), Status::Running) => {
+                if let Intent::Claim(holder) = &patch.intent
+                    && work.holder.as_ref() != Some(holder)
+                {
+                    return Err(Rejection::Held { holder: self.holder().map(Into::into) });
+                }
+                let progress = match (work.progress, patch.percent()) {
+                    (Some(stored), Some(told)) if told < stored => return Err(Rejection::ProgressRegressed),
+                    (stored, told) => told.or(stored),
+                };
+                State::Running(Work { progress, ..work.clone() })
+            }
+            (State::Running(work), Status::Completed) => {
+                State::Completed { work: work.clone(), result: patch.result.clone() }
+            }
+            (State::Running(work), Status::Failed) => {
+                State::Failed { work: work.clone(), failure: patch.failure.clone() }
+            }
+            // Terminal: what is said again must be what is there; `apply` refuses the difference.
+            (State::Completed { work, result }, _) => {
+                State::Completed { work: work.clone(), result: patch.result.clone().or_else(|| result.clone()) }
+            }
+            (State::Failed { work, failure }, _) => {
+                State::Failed { work: work.clone(), failure: patch.failure.clone().or_else(|| failure.clone()) }
+            }
+            (state, _) => state.clone(),
+        })
+    }
+
+    fn merge_location(&self, patch: &Patch, target: Status, next: &mut Self) -> Result<(), Rejection> {
+        let Some(location) = &patch.location else { return Ok(()) };
+        let sets_another = location.is_some() && *location != self.resource_location;
+        if target == Status::Failed && sets_another {
+            return Err(Rejection::ResultNotSettable { field: "resourceLocation" });
+        }
+        // With the end, null takes nothing away.
+        if location.is_some() || !target.is_terminal() || self.is_terminal() {
+            next.resource_location.clone_from(location);
+        }
+        Ok(())
+    }
+
+    fn cancelled(&self, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
+        let at = now.max(self.last_action);
+        let mut next = self.clone();
+        match &mut next.state {
+            // The one two-step: through Running to Failed in one commit.
+            State::NotStarted => {
+                let work = Work { started: at, holder: None, progress: None, cancellation_requested: None };
+                let failure = Failure::new(Failure::CANCELLED, "cancelled before it was started");
+                next.state = State::Failed { work, failure: Some(failure) };
+                next.last_action = at;
+            }
+            State::Running(Work { cancellation_requested: Some(_), .. }) => return Ok(Applied::Unchanged),
+            State::Running(work) => work.cancellation_requested = Some(at),
+            State::Failed { failure: Some(failure), .. } if failure.code() == Failure::CANCELLED => {
+                return Ok(Applied::Unchanged);
+            }
+            State::Completed { .. } | State::Failed { .. } => return Err(self.terminal()),
+        }
+        Ok(Applied::Changed { next: next.numbered(rules), notable: true })
+    }
+
+    fn numbered(mut self, rules: &Rules) -> Self {
+        // 2^64 writes of one operation are out of reach.
+        self.version = Version { n: self.version.n.saturating_add(1), instance: rules.instance, ..self.version };
+        self
+    }
+}
+
+impl Patch {
+    fn percent(&self) -> Option<Progress> {
+        self.progress.and_then(|percent| Progress::try_from(percent).ok())
+    }
+}
+
+impl State {
+    /// This state as if no progress had been told.
+    fn without_progress(&self) -> Self {
+        match self {
+            Self::Running(work) => Self::Running(Work { progress: None, ..work.clone() }),
+            other => other.clone(),
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! What is known of every operation without reading its record: version, type, status, labels, instants,
+//! place in the feed. Pure: derived from records, by one scan at open and by each publication.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::hash::BuildHasher;
+use std::time::Duration;
+
+use super::order::{Order, Place, Range, Slot};
+use crate::model::{Operation, OperationId, OrderBy, Query, State, Status, Version, holder};
+use crate::store::record::{Entry, Record};
+use crate::store::{Counts, Idle, MAX_TYPES};
+
+/// The number of a type's name; 0 is "no type".
+type TypeNumber = u16;
+
+/// What an operation is, as far as lists and counts go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    type_number: TypeNumber,
+    status: Status,
+}
+
+#[derive(Debug)]
+struct Known {
+    id: OperationId,
+    /// Of the record that readers see.
+    version: Version,
+    /// Of the newest record that is durable.
+    sequence: u64,
+    created: i64,
+    last_action: i64,
+    /// `None` for a tombstone, and for an id whose first record is not shown yet.
+    kind: Option<Kind>,
+    labels: Box<[u64]>,
+}
+
+/// Lists of one type and status.
+#[derive(Debug, Default)]
+struct Lists {
+    created: Order,
+    /// Terminal operations only.
+    ended: Order,
+}
+
+/// The index of one store.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    known: Vec<Option<Known>>,
+    free: Vec<Slot>,
+    by_id: HashMap<OperationId, Slot>,
+    types: Vec<Box<str>>,
+    type_numbers: HashMap<Box<str>, TypeNumber>,
+    lists: HashMap<(TypeNumber, Status), Lists>,
+    by_label: HashMap<u64, Order>,
+    hasher: RandomState,
+    feed: BTreeMap<u64, Slot>,
+    tombstones: BTreeMap<u64, Slot>,
+    /// When each Running operation was last written, by the store's monotonic clock.
+    running: BTreeMap<OperationId, (Slot, Duration)>,
+    /// Running operations of instances that are dead.
+    orphans: BTreeSet<OperationId>,
+}
+
+/// What a list found: candidates in order, and whether the search stopped before the list's end.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) places: Vec<Place>,
+    /// The last candidate looked at, where more may follow.
+    pub(super) more_after: Option<(i64, OperationId)>,
+}
+
+impl Index {
+    pub(super) fn slot(&self, id: &OperationId) -> Option<Slot> {
+        self.by_id.get(id).copied()
+    }
+
+    fn at(&self, slot: Slot) -> Option<&Known> {
+        self.known.get(usize::try_from(slot).ok()?)?.as_ref()
+    }
+
+    fn at_mut(&mut self, slot: Slot) -> Option<&mut Known> {
+        self.known.get_mut(usize::try_from(slot).ok()?)?.as_mut()
+    }
+
+    pub(super) fn id(&self, slot: Slot) -> Option<&OperationId> {
+        self.at(slot).map(|known| &known.id)
+    }
+
+    /// The version that readers see; `None` where they see no operation.
+    pub(super) fn version(&self, slot: Slot) -> Option<Version> {
+        self.at(slot).filter(|known| known.kind.is_some()).map(|known| known.version)
+    }
+
+    /// A slot for an id, whether it has a record or not.
+    pub(super) fn reserve(&mut self, id: &OperationId) -> Slot {
+        if let Some(slot) = self.slot(id) {
+            return slot;
+        }
+        let known = Known {
+            id: id.clone(),
+            version: Version::new(0, 0, 0),
+            sequence: 0,
+            created: 0,
+            last_action: 0,
+            kind: None,
+            labels: Box::default(),
+        };
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.known.push(None);
+            // A record takes over 16 bytes: 2^32 of them do not fit the memory of the machines we run on.
+            Slot::try_from(self.known.len().saturating_sub(1)).unwrap_or(Slot::MAX)
+        });
+        if let Some(place) = usize::try_from(slot).ok().and_then(|slot| self.known.get_mut(slot)) {
+            *place = Some(known);
+        }
+        self.by_id.insert(id.clone(), slot);
+        slot
+    }
+
+    /// Frees a slot that was reserved for a record that never came.
+    pub(super) fn release(&mut self, slot: Slot) {
+        if self.at(slot).is_some_and(|known| known.kind.is_none() && known.sequence == 0) {
+            self.forget(slot);
+        }
+    }
+
+    fn forget(&mut self, slot: Slot) {
+        if let Some(known) = usize::try_from(slot).ok().and_then(|at| self.known.get_mut(at)?.take()) {
+            self.by_id.remove(&known.id);
+            self.free.push(slot);
+        }
+    }
+
+    /// Makes sure that a type has a number; `false` if there are too many.
+    pub(super) fn admit_type(&mut self, name: Option<&str>) -> bool {
+        self.number(name).is_some()
+    }
+
+    fn number(&mut self, name: Option<&str>) -> Option<TypeNumber> {
+        let Some(name) = name else { return Some(0) };
+        if let Some(number) = self.type_numbers.get(name) {
+            return Some(*number);
+        }
+        if self.types.len() >= MAX_TYPES {
+            return None;
+        }
+        self.types.push(name.into());
+        let number = TypeNumber::try_from(self.types.len()).ok()?;
+        self.type_numbers.insert(name.into(), number);
+        Some(number)
+    }
+
+    fn type_name(&self, number: TypeNumber) -> Option<&str> {
+        self.types.get(usize::from(number).checked_sub(1)?).map(|name| &**name)
+    }
+
+    /// Shows a record to readers in place of the one before. `written` is the monotonic time of the write.
+    pub(super) fn show(&mut self, slot: Slot, record: &Record, written: Duration) {
+        let kind = match &record.entry {
+            Entry::Live(operation) => self.kind_of(operation),
+            Entry::Tombstone { .. } => None,
+        };
+        let stamps = match &record.entry {
+            Entry::Live(operation) => {
+                let stamps = operation.stamps();
+                (stamps.created.ticks(), stamps.last_action.ticks())
+            }
+            Entry::Tombstone { at, .. } => (at.ticks(), at.ticks()),
+        };
+        let Some(known) = self.at(slot) else { return };
+        let same_life = known.kind.is_some() && known.version.birth() == record.version().birth();
+        // Most writes change neither status nor, while it runs, what lists are ordered by.
+        let moved = !(same_life && known.kind == kind);
+        if moved {
+            self.unlist(slot);
+        }
+        let labels = match &record.entry {
+            Entry::Live(operation) if moved => Some(self.label_hashes(operation)),
+            Entry::Live(_) => None,
+            Entry::Tombstone { .. } => Some(Box::default()),
+        };
+        if let Some(known) = self.at_mut(slot) {
+            known.version = record.version();
+            (known.created, known.last_action) = stamps;
+            known.kind = kind;
+            if let Some(labels) = labels {
+                known.labels = labels;
+            }
+        }
+        if moved {
+            self.list(slot);
+        }
+        let id = record.id();
+        if kind.is_some_and(|kind| kind.status == Status::Running) {
+            match self.running.get_mut(id) {
+                Some(entry) => *entry = (slot, written),
+                None => drop(self.running.insert(id.clone(), (slot, written))),
+            }
+        } else if self.running.remove(id).is_some() {
+            self.orphans.remove(id);
+        }
+    }
+
+    fn kind_of(&mut self, operation: &Operation) -> Option<Kind> {
+        let type_number = self.number(operation.type_name())?;
+        Some(Kind { type_number, status: operation.status() })
+    }
+
+    fn label_hashes(&self, operation: &Operation) -> Box<[u64]> {
+        operation.labels().map(|label| self.hasher.hash_one(label)).collect()
+    }
+
+    fn unlist(&mut self, slot: Slot) {
+        let Some(known) = usize::try_from(slot).ok().and_then(|at| self.known.get(at)?.as_ref()) else { return };
+        let Some(kind) = known.kind else { return };
+        if let Some(lists) = self.lists.get_mut(&(kind.type_number, kind.status)) {
+            lists.created.remove(known.created, slot, &known.id);
+            lists.ended.remove(known.last_action, slot, &known.id);
+        }
+        for label in &known.labels {
+            if let Some(order) = self.by_label.get_mut(label) {
+                order.remove(known.created, slot, &known.id);
+                if order.len() == 0 {
+                    self.by_label.remove(label);
+                }
+            }
+        }
+    }
+
+    fn list(&mut self, slot: Slot) {
+        let known = &self.known;
+        let id_of = |slot: Slot| id_of(known, slot);
+        let Some(entry) = usize::try_from(slot).ok().and_then(|at| known.get(at)?.as_ref()) else { return };
+        let Some(kind) = entry.kind else { return };
+        let lists = self.lists.entry((kind.type_number, kind.status)).or_default();
+        lists.created.insert(entry.created, slot, id_of);
+        if kind.status.is_terminal() {
+            lists.ended.insert(entry.last_action, slot, id_of);
+        }
+        for label in &entry.labels {
+            self.by_label.entry(*label).or_default().insert(entry.created, slot, id_of);
+        }
+    }
+
+    /// Puts a durable record at its place in the feed.
+    pub(super) fn place(&mut self, slot: Slot, record: &Record) {
+        let Some(known) = self.at_mut(slot) else { return };
+        let before = std::mem::replace(&mut known.sequence, record.sequence);
+        self.feed.remove(&before);
+        self.tombstones.remove(&before);
+        self.feed.insert(record.sequence, slot);
+        if matches!(record.entry, Entry::Tombstone { .. }) {
+            self.tombstones.insert(record.sequence, slot);
+        }
+    }
+
+    /// Takes a record in as the scan at open finds it; `dead` tells instances that are gone.
+    pub(super) fn load(&mut self, record: &Record, dead: impl Fn(u32) -> bool) {
+        let slot = self.reserve(record.id());
+        self.show(slot, record, Duration::ZERO);
+        self.place(slot, record);
+        if let Entry::Live(operation) = &record.entry
+            && let State::Running(work) = operation.state()
+            && work.holder.as_deref().and_then(holder::instance).is_some_and(dead)
+        {
+            self.orphans.insert(operation.id().clone());
+        }
+    }
+
+    /// All Running operations count as written at this moment.
+    pub(super) fn restart_quiet(&mut self, now: Duration) {
+        for (_, written) in self.running.values_mut() {
+            *written = now;
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for ((type_number, status), lists) in &self.lists {
+            let count = u64::try_from(lists.created.len()).unwrap_or(u64::MAX);
+            counts.add(self.type_name(*type_number), *status, count);
+        }
+        counts
+    }
+
+    /// The candidates of a page. A label is compared by its hash: the record must be asked.
+    pub(super) fn find(&self, query: &Query) -> Found {
+        let range = Range {
+            from: query.from.map(crate::model::Timestamp::ticks),
+            until: query.until.map(crate::model::Timestamp::ticks),
+            after: query.after.as_ref().map(|token| (token.ticks(), token.id().clone())),
+            descending: query.descending,
+        };
+        let label = query.label.as_ref().map(|(key, value)| self.hasher.hash_one((key.as_str(), value.as_str())));
+        let type_number = match &query.type_name {
+            Some(name) => match self.type_numbers.get(name.as_str()) {
+                Some(number) => Some(*number),
+                None => return Found::default(),
+            },
+            None => None,
+        };
+        let statuses: &[Status] = if query.statuses.is_empty() { &Status::ALL } else { &query.statuses };
+        let fits = |kind: Kind| {
+            statuses.contains(&kind.status) && type_number.is_none_or(|number| number == kind.type_number)
+        };
+        let id_of = |slot: Slot| id_of(&self.known, slot);
+        let by_label = label.filter(|_| query.order == OrderBy::Created);
+        let orders: Vec<&Order> = match by_label {
+            Some(label) => self.by_label.get(&label).into_iter().collect(),
+            None => self
+                .lists
+                .iter()
+                .filter(|((type_number, status), _)| fits(Kind { type_number: *type_number, status: *status }))
+                .map(|(_, lists)| match query.order {
+                    OrderBy::LastAction => &lists.ended,
+                    _ => &lists.created,
+                })
+                .collect(),
+        };
+        let limit = usize::try_from(query.limit.get()).unwrap_or(usize::MAX);
+        let mut found = Found::default();
+        let mut seen = 0_usize;
+        for place in merged(orders.iter().map(|order| order.range(&range, id_of)).collect(), query.descending) {
+            if found.places.len() >= limit || seen >= Query::MAX_CANDIDATES {
+                return found;
+            }
+            seen = seen.saturating_add(1);
+            found.more_after = Some((place.ticks, place.id.clone()));
+            let known = self.at(place.slot);
+            if known.is_some_and(|known| {
+                known.kind.is_some_and(fits) && label.is_none_or(|label| known.labels.contains(&label))
+            }) {
+                found.places.push(place);
+            }
+        }
+        found.more_after = None;
+        found
+    }
+
+    /// Up to `limit` idle operations after a cursor, looking at no more than `looks`; where the search
+    /// stopped early, the last id looked at.
+    pub(super) fn idle(
+        &self,
+        which: &Idle,
+        after: Option<&OperationId>,
+        limit: usize,
+        looks: usize,
+        now: Duration,
+    ) -> (Vec<OperationId>, Option<OperationId>) {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let range = (after.map_or(Unbounded, Excluded), Unbounded);
+        let mut found = Vec::new();
+        match which {
+            Idle::Orphaned => {
+                found.extend(self.orphans.range::<OperationId, _>(range).take(limit).cloned());
+            }
+            Idle::Quiet { type_name, longer_than } => {
+                let number = match type_name {
+                    Some(name) => match self.type_numbers.get(name.as_str()) {
+                        Some(number) => *number,
+                        None => return (found, None),
+                    },
+                    None => 0,
+                };
+                for (seen, (id, (slot, written))) in self.running.range::<OperationId, _>(range).enumerate() {
+                    if seen >= looks {
+                        return (found, Some(id.clone()));
+                    }
+                    let kind = self.at(*slot).and_then(|known| known.kind);
+                    if kind.is_some_and(|kind| kind.type_number == number)
+                        && now.saturating_sub(*written) > *longer_than
+                    {
+                        found.push(id.clone());
+                        if found.len() >= limit {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        (found, None)
+    }
+
+    /// Slots in the feed after a place.
+    pub(super) fn feed_after(&self, after: u64, limit: usize) -> impl Iterator<Item = (u64, Slot)> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        self.feed.range((Excluded(after), Unbounded)).take(limit).map(|(sequence, slot)| (*sequence, *slot))
+    }
+
+    /// The largest place in the feed.
+    pub(super) fn feed_end(&self) -> u64 {
+        self.feed.last_key_value().map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// The oldest tombstones.
+    pub(super) fn tombstones(&self) -> impl ExactSizeIterator<Item = (u64, Slot)> {
+        self.tombstones.iter().map(|(sequence, slot)| (*sequence, *slot))
+    }
+
+    /// Forgets a purged tombstone.
+    pub(super) fn purge(&mut self, slot: Slot) {
+        let Some(known) = self.at(slot) else { return };
+        let sequence = known.sequence;
+        if self.tombstones.remove(&sequence).is_some() {
+            self.feed.remove(&sequence);
+            self.forget(slot);
+        }
+    }
+
+    /// When a tombstone was made, in ticks.
+    pub(super) fn deleted_at(&self, slot: Slot) -> Option<i64> {
+        self.at(slot).map(|known| known.last_action)
+    }
+
+    /// The place in the feed of the newest durable record.
+    pub(super) fn sequence(&self, slot: Slot) -> Option<u64> {
+        self.at(slot).map(|known| known.sequence)
+    }
+
+    /// The type and status that readers see.
+    pub(super) fn kind(&self, slot: Slot) -> Option<(Option<String>, Status)> {
+        let kind = self.at(slot)?.kind?;
+        Some((self.type_name(kind.type_number).map(Into::into), kind.status))
+    }
+
+    /// Where the index contradicts itself.
+    pub(super) fn inconsistencies(&self) -> Vec<String> {
+        let operations = self.versions().count();
+        let listed: usize = self.lists.values().map(|lists| lists.created.len()).sum();
+        let ended: usize = self.lists.values().map(|lists| lists.ended.len()).sum();
+        let of = |status: Status| -> usize {
+            self.lists.iter().filter(|((_, of), _)| *of == status).map(|(_, lists)| lists.created.len()).sum()
+        };
+        let terminal = of(Status::Completed).saturating_add(of(Status::Failed));
+        let running = of(Status::Running);
+        [
+            (operations, listed, "operations known and listed"),
+            (terminal, ended, "ended operations listed by creation and by end"),
+            (running, self.running.len(), "Running operations listed and watched"),
+        ]
+        .into_iter()
+        .filter(|(a, b, _)| a != b)
+        .map(|(a, b, what)| format!("index: {what}: {a} and {b}"))
+        .collect()
+    }
+
+    /// Every operation that readers see, with its version.
+    pub(super) fn versions(&self) -> impl Iterator<Item = (&OperationId, Slot, Version)> {
+        self.by_id.iter().filter_map(|(id, slot)| Some((id, *slot, self.version(*slot)?)))
+    }
+}
+
+fn id_of(known: &[Option<Known>], slot: Slot) -> OperationId {
+    let known = usize::try_from(slot).ok().and_then(|slot| known.get(slot)?.as_ref());
+    known.map_or_else(|| OperationId::from(uuid::Uuid::nil()), |known| known.id.clone())
+}
+
+/// Several ordered lists as one.
+fn merged<'a>(
+    mut lists: Vec<Box<dyn Iterator<Item = Place> + 'a>>,
+    descending: bool,
+) -> Box<dyn Iterator<Item = Place> + 'a> {
+    if lists.len() <= 1 {
+        return lists.pop().unwrap_or_else(|| Box::new(std::iter::empty()));
+    }
+    let key = move |place: Place, list: usize| {
+        if descending { Head::Backwards(place, list) } else { Head::Forwards(std::cmp::Reverse(place), list) }
+    };
+    let mut heads: BinaryHeap<Head> = BinaryHeap::with_capacity(lists.len());
+    for (number, list) in lists.iter_mut().enumerate() {
+        heads.extend(list.next().map(|place| key(place, number)));
+    }
+    Box::new(std::iter::from_fn(move || {
+        let (place, number) = match heads.pop()? {
+            Head::Forwards(std::cmp::Reverse(place), number) | Head::Backwards(place, number) => (place, number),
+        };
+        heads.extend(lists.get_mut(number).and_then(Iterator::next).map(|place| key(place, number)));
+        Some(place)
+    }))
+}
+
+/// The next of one list; all of a heap are of the same variant.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Head {
+    Forwards(std::cmp::Reverse<Place>, usize),
+    Backwards(Place, usize),
+}

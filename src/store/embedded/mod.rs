@@ -1,0 +1,395 @@
+//! What every store in this process shares: an index in memory over an [`Engine`] that keeps bytes.
+//!
+//! Writers swap against the newest record under one short lock and then wait; the store's one thread takes
+//! all that wait, puts their records into the engine, syncs once, shows them to readers and answers. So a
+//! write is one put of one key, nothing can be torn, and nothing is seen before it is durable.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use tokio::sync::{oneshot, watch};
+
+mod engine;
+mod hints;
+mod index;
+mod meta;
+mod order;
+mod scan;
+mod state;
+mod verify;
+mod worker;
+
+pub use self::engine::{Engine, EngineError, Visit};
+use self::hints::Listeners;
+use self::state::{Look, Mode, State, Submitted};
+use super::record::{self, Entry, Unplaced};
+use super::{
+    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
+};
+use crate::clock::Clock;
+use crate::model::{Operation, OperationId, Page, Query, Timestamp, Version};
+
+/// Feed places reserved at a time.
+const BLOCK: u64 = 1 << 32;
+/// Running operations looked at under one hold of the lock.
+const LOOKS: usize = 4_096;
+
+/// Something for the worker to do between groups.
+type Job = Box<dyn FnOnce() + Send>;
+type Opener<E> = Box<dyn Fn() -> Result<E, StoreError> + Send + Sync>;
+
+/// A store in this process, over any engine.
+pub struct Embedded<E: Engine> {
+    shared: Arc<Shared<E>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+    exclusive: bool,
+}
+
+struct Shared<E> {
+    state: Mutex<State>,
+    /// Tells the worker that there is something to do.
+    wake: Condvar,
+    jobs: Mutex<Vec<Job>>,
+    engine: RwLock<Option<E>>,
+    opener: Opener<E>,
+    clock: Arc<dyn Clock>,
+    listeners: Listeners,
+    /// Instances before this one are dead.
+    dead_before: OnceLock<u32>,
+    /// Somebody was refused while the disk was full.
+    asked: AtomicBool,
+    closed: watch::Sender<bool>,
+}
+
+impl<E: Engine> fmt::Debug for Embedded<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Embedded").field("opened", &self.opened()).finish_non_exhaustive()
+    }
+}
+
+impl<E: Engine> Embedded<E> {
+    /// Opens the engine, reads it once from end to end, and starts the store's thread.
+    ///
+    /// `opener` is called again after a full disk. `exclusive` says that nobody else can have the engine
+    /// open, which proves that earlier instances are dead.
+    pub async fn open<O>(opener: O, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self, StoreError>
+    where
+        O: Fn() -> Result<E, StoreError> + Send + Sync + 'static,
+    {
+        Self::start(Box::new(opener), clock, exclusive, false).await
+    }
+
+    /// Opens to look: takes no instance, writes nothing, refuses writes.
+    pub async fn inspect<O>(opener: O, clock: Arc<dyn Clock>) -> Result<Self, StoreError>
+    where
+        O: Fn() -> Result<E, StoreError> + Send + Sync + 'static,
+    {
+        Self::start(Box::new(opener), clock, false, true).await
+    }
+
+    async fn start(
+        opener: Opener<E>,
+        clock: Arc<dyn Clock>,
+        exclusive: bool,
+        inspect: bool,
+    ) -> Result<Self, StoreError> {
+        let (sender, opened) = oneshot::channel();
+        let run = move || {
+            let dead_before = OnceLock::new();
+            let scanned = opener().and_then(|engine| {
+                let state = scan::scan(&engine, inspect, &dead_before, clock.monotonic())?;
+                Ok((engine, state))
+            });
+            let shared = match scanned {
+                Ok((engine, state)) => Arc::new(Shared {
+                    state: Mutex::new(state),
+                    wake: Condvar::new(),
+                    jobs: Mutex::default(),
+                    engine: RwLock::new(Some(engine)),
+                    opener,
+                    clock,
+                    listeners: Listeners::default(),
+                    dead_before,
+                    asked: AtomicBool::new(false),
+                    closed: watch::Sender::new(false),
+                }),
+                Err(error) => return drop(sender.send(Err(error))),
+            };
+            // Nobody waits for the open any more: drop the engine again.
+            if sender.send(Ok(Arc::clone(&shared))).is_ok() {
+                shared.work();
+            }
+        };
+        let worker = std::thread::Builder::new().name("longrun-store".into()).spawn(run);
+        let worker = worker.map_err(StoreError::definite)?;
+        let shared = opened.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
+        Ok(Self { shared, worker: Mutex::new(Some(worker)), exclusive })
+    }
+
+    /// The engine, while the store is open.
+    pub fn with_engine<R>(&self, ask: impl FnOnce(&E) -> R) -> Option<R> {
+        self.shared.engine.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+    }
+
+    async fn write(
+        &self,
+        id: &OperationId,
+        expected: Option<Version>,
+        entry: Entry,
+        durability: Durability,
+    ) -> Result<Swap, StoreError> {
+        let corrupt = |error: record::RecordError| StoreError::Corrupt(error.to_string());
+        let unplaced = Unplaced::new(&record::key(id), &entry).map_err(corrupt)?;
+        let submitted = {
+            let now = self.shared.clock.monotonic();
+            let mut state = self.shared.lock();
+            let submitted = state.submit(id, expected, entry, unplaced, durability, now);
+            if matches!(state.mode, Mode::Full { .. }) {
+                self.shared.asked.store(true, std::sync::atomic::Ordering::Release);
+            }
+            drop(state);
+            self.shared.wake.notify_one();
+            submitted?
+        };
+        match submitted {
+            Submitted::Shown => {
+                if !self.shared.listeners.is_empty() {
+                    self.shared.listeners.tell(Arc::from([id.clone()]));
+                }
+                Ok(Swap::Stored)
+            }
+            Submitted::Waits(outcome) => {
+                outcome.await.map_err(|_| StoreError::indefinite("the store's thread ended"))??;
+                Ok(Swap::Stored)
+            }
+            Submitted::Lost => Ok(Swap::Lost(self.shared.load(id)?)),
+            Submitted::LostTo(outcome) => {
+                let outcome = outcome.await.map_err(|_| StoreError::definite("the store's thread ended"))?;
+                // Whatever became of the other write, this one was not made.
+                outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))?;
+                Ok(Swap::Lost(self.shared.load(id)?))
+            }
+        }
+    }
+}
+
+impl<E: Engine> Shared<E> {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn check_readable(state: &State) -> Result<(), StoreError> {
+        if matches!(state.mode, Mode::Closed) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// What readers see of an id.
+    fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+        let mut last = None;
+        loop {
+            let wanted = {
+                let state = self.lock();
+                Self::check_readable(&state)?;
+                match state.look(id) {
+                    Look::Nothing => return Ok(None),
+                    Look::Found(operation) => return Ok(Some(operation)),
+                    Look::Engine(version) => version,
+                }
+            };
+            let record = self.read(id)?;
+            match record.map(|record| record.entry) {
+                Some(Entry::Live(operation)) if operation.version() == wanted => return Ok(Some(operation)),
+                // Overwritten since: memory knows more now. The same difference twice is no race.
+                _ if last == Some(wanted) => {
+                    let what = format!("record {id}: the engine holds another version than was written");
+                    return Err(StoreError::Corrupt(what));
+                }
+                _ => last = Some(wanted),
+            }
+        }
+    }
+
+    fn read(&self, id: &OperationId) -> Result<Option<record::Record>, StoreError> {
+        let key = record::key(id);
+        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(engine) = engine.as_ref() else {
+            return Err(StoreError::definite("the engine is not open"));
+        };
+        match engine.get(&key).map_err(StoreError::definite)? {
+            None => Ok(None),
+            Some(bytes) => match record::decode(&key, &bytes) {
+                Ok(record) => Ok(Some(record)),
+                Err(error) => Err(StoreError::Corrupt(format!("record {id}: {error}"))),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl<E: Engine> Store for Embedded<E> {
+    fn opened(&self) -> Opened {
+        let meta = self.shared.lock().meta;
+        Opened::new(meta.store, meta.instance, self.exclusive)
+    }
+
+    async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
+        Ok(self.shared.load(id)?.map(|operation| *operation))
+    }
+
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        next: &Operation,
+        durability: Durability,
+    ) -> Result<Swap, StoreError> {
+        self.write(next.id(), expected, Entry::Live(Box::new(next.clone())), durability).await
+    }
+
+    async fn remove(&self, id: &OperationId, expected: Version) -> Result<Swap, StoreError> {
+        let at = Timestamp::try_from(self.shared.clock.now())
+            .map_err(|_| StoreError::definite("the clock shows no date of the years 1 to 9999"))?;
+        let entry = Entry::Tombstone { id: id.clone(), version: expected, at };
+        self.write(id, Some(expected), entry, Durability::Immediate).await
+    }
+
+    async fn page(&self, query: &Query) -> Result<Page, StoreError> {
+        let found = {
+            let state = self.shared.lock();
+            Shared::<E>::check_readable(&state)?;
+            state.index.find(query)
+        };
+        let mut items = Vec::with_capacity(found.places.len());
+        for place in found.places {
+            // It may have moved on since the index was asked.
+            if let Some(operation) = self.shared.load(&place.id)?
+                && query.admits(&operation)
+                && query.stamp(&operation).ticks() == place.ticks
+            {
+                items.push(*operation);
+            }
+        }
+        Ok(Page::new(items, found.more_after.map(|(ticks, id)| query.token(ticks, id))))
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        let state = self.shared.lock();
+        Shared::<E>::check_readable(&state)?;
+        Ok(state.index.counts())
+    }
+
+    async fn idle(
+        &self,
+        which: &Idle,
+        after: Option<&OperationId>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<OperationId>, StoreError> {
+        let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+        let now = self.shared.clock.monotonic();
+        let mut after = after.cloned();
+        let mut found = Vec::new();
+        loop {
+            let wanted = limit.saturating_sub(found.len());
+            let (some, stopped) = {
+                let state = self.shared.lock();
+                Shared::<E>::check_readable(&state)?;
+                state.index.idle(which, after.as_ref(), wanted, LOOKS, now)
+            };
+            found.extend(some);
+            match stopped {
+                Some(id) if found.len() < limit => after = Some(id),
+                _ => return Ok(found),
+            }
+        }
+    }
+
+    async fn changes(&self, after: &Position, limit: NonZeroU32) -> Result<Changes, StoreError> {
+        let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+        let (found, store, since, durable) = {
+            let state = self.shared.lock();
+            Shared::<E>::check_readable(&state)?;
+            if after.store() != 0 && after.store() != state.meta.store {
+                return Err(StoreError::PositionExpired);
+            }
+            let since = if after.store() == 0 { state.durable } else { after.since() };
+            if after.at().max(since) < state.meta.purged {
+                return Err(StoreError::PositionExpired);
+            }
+            let feed = state.index.feed_after(after.at(), limit);
+            let found: Vec<_> = feed.filter_map(|(at, slot)| Some((at, state.index.id(slot)?.clone()))).collect();
+            (found, state.meta.store, since, state.durable)
+        };
+        let at_end = found.len() < limit;
+        let end = found.last().map_or(after.at(), |(at, _)| *at);
+        let mut items = Vec::with_capacity(found.len());
+        for (sequence, id) in found {
+            match self.shared.load(&id)? {
+                Some(operation) => items.push(Change::Updated(operation)),
+                // Deleted; or created just now, which a later place will tell.
+                None => {
+                    if let Some(record::Record { sequence: at, entry: Entry::Tombstone { id, version, .. } }) =
+                        self.shared.read(&id)?
+                        && at == sequence
+                    {
+                        items.push(Change::Deleted { id, version });
+                    }
+                }
+            }
+        }
+        let at = if at_end { end.max(durable) } else { end };
+        Ok(Changes::new(items, Position::new(store, at, since), at_end))
+    }
+
+    fn hints(&self) -> HintStream {
+        self.shared.listeners.listen()
+    }
+
+    async fn verify(&self) -> Result<Report, StoreError> {
+        let (sender, report) = oneshot::channel();
+        let shared = Arc::clone(&self.shared);
+        let job: Job = Box::new(move || drop(sender.send(shared.verify())));
+        {
+            let state = self.shared.lock();
+            Shared::<E>::check_readable(&state)?;
+            self.shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).push(job);
+        }
+        self.shared.wake.notify_one();
+        report.await.map_err(|_| StoreError::Closed)?
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.shared.begin_close();
+        let mut closed = self.shared.closed.subscribe();
+        // The sender lives in `shared`, which `self` holds.
+        drop(closed.wait_for(|closed| *closed).await);
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            // It has nothing left to do but return.
+            drop(worker.join());
+        }
+        Ok(())
+    }
+}
+
+impl<E> Shared<E> {
+    fn begin_close(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(state.mode, Mode::Closed) {
+            state.mode = Mode::Closing;
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+}
+
+impl<E: Engine> Drop for Embedded<E> {
+    /// Drains and ends the thread, so that the place can be opened again. The thread waits for no runtime.
+    fn drop(&mut self) {
+        self.shared.begin_close();
+        if let Some(worker) = self.worker.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
+            drop(worker.join());
+        }
+    }
+}

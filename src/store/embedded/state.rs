@@ -1,0 +1,314 @@
+//! What is in memory beside the index: records that the engine does not hold yet, and the group of writes
+//! that the worker takes next. Everything here happens under one short lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::index::Index;
+use super::meta::Meta;
+use super::order::Slot;
+use crate::model::{Operation, OperationId, Version};
+use crate::store::record::{Entry, Record, Unplaced};
+use crate::store::{Durability, StoreError};
+
+/// How a group ended for those who wait for it.
+pub(super) type Outcome = Result<(), Failed>;
+
+/// Why a group did not become durable.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    /// Whether nothing of it can be on disk.
+    pub(super) definite: bool,
+    pub(super) reason: Arc<str>,
+}
+
+impl From<Failed> for StoreError {
+    fn from(failed: Failed) -> Self {
+        Self::Unavailable { definite: failed.definite, source: failed.reason.to_string().into() }
+    }
+}
+
+/// Whether the store takes writes.
+#[derive(Clone, Debug)]
+pub(super) enum Mode {
+    /// Reads and writes.
+    Open,
+    /// Opened to look.
+    Inspect,
+    /// A sync failed: what the disk holds is unknown until the host opens the store again.
+    ReadOnly(Arc<str>),
+    /// The disk is full; the worker opens the engine again when asked, at most once a second.
+    Full { reason: Arc<str>, tried: Duration },
+    /// No new writes; the worker drains.
+    Closing,
+    /// Ended.
+    Closed,
+}
+
+/// What readers see of an operation that has a record in memory.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// What the engine holds.
+    Engine,
+    /// No operation.
+    Nothing,
+    /// This record, for the engine may hold a newer one already.
+    Record(Arc<Record>),
+    /// The newest record.
+    Newest,
+}
+
+/// A record on its way to the engine.
+#[derive(Debug)]
+pub(super) struct Recent {
+    pub(super) shown: Shown,
+    /// What writers swap against.
+    pub(super) newest: Arc<Record>,
+    bytes: Vec<u8>,
+    /// The group that makes it durable.
+    group: u64,
+}
+
+/// Writes that become durable together.
+#[derive(Debug, Default)]
+struct Group {
+    slots: Vec<Slot>,
+    waiters: Vec<oneshot::Sender<Outcome>>,
+}
+
+/// A group that the worker has taken.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) number: u64,
+    pub(super) writes: Vec<Write>,
+    pub(super) waiters: Vec<oneshot::Sender<Outcome>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) slot: Slot,
+    pub(super) record: Arc<Record>,
+    pub(super) bytes: Vec<u8>,
+    /// Whether readers still see what the engine holds under this key.
+    pub(super) hides_engine: bool,
+}
+
+/// What a submitted write has come to.
+pub(super) enum Submitted {
+    /// It is the newest record and may be acknowledged.
+    Shown,
+    /// It is the newest record; acknowledge it when the group is durable.
+    Waits(oneshot::Receiver<Outcome>),
+    /// The record has another version. What readers see now may be answered.
+    Lost,
+    /// The record has another version that is not shown yet: wait, then answer what readers see.
+    LostTo(oneshot::Receiver<Outcome>),
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) index: Index,
+    pub(super) recent: HashMap<Slot, Recent>,
+    pub(super) mode: Mode,
+    pub(super) meta: Meta,
+    /// The next place in the feed.
+    next: u64,
+    /// All changes up to here are durable.
+    pub(super) durable: u64,
+    group: Group,
+    number: u64,
+}
+
+impl State {
+    pub(super) fn new(index: Index, meta: Meta, next: u64, mode: Mode) -> Self {
+        let durable = index.feed_end();
+        Self { index, recent: HashMap::new(), mode, meta, next, durable, group: Group::default(), number: 1 }
+    }
+
+    /// Whether a write may be submitted.
+    pub(super) fn check_writable(&self) -> Result<(), StoreError> {
+        match &self.mode {
+            Mode::Open => Ok(()),
+            Mode::Inspect => Err(StoreError::Unsupported("the store was opened to inspect, not to write".into())),
+            Mode::ReadOnly(reason) | Mode::Full { reason, .. } => Err(StoreError::definite(reason.to_string())),
+            Mode::Closing | Mode::Closed => Err(StoreError::Closed),
+        }
+    }
+
+    /// The version that writers swap against.
+    fn newest(&self, slot: Slot) -> Option<Version> {
+        match self.recent.get(&slot) {
+            Some(recent) => match recent.newest.entry {
+                Entry::Live(_) => Some(recent.newest.version()),
+                Entry::Tombstone { .. } => None,
+            },
+            None => self.index.version(slot),
+        }
+    }
+
+    /// Submits a write if the newest record still has the expected version.
+    pub(super) fn submit(
+        &mut self,
+        id: &OperationId,
+        expected: Option<Version>,
+        entry: Entry,
+        unplaced: Unplaced,
+        durability: Durability,
+        now: Duration,
+    ) -> Result<Submitted, StoreError> {
+        self.check_writable()?;
+        let known = self.index.slot(id);
+        if known.and_then(|slot| self.newest(slot)) != expected {
+            return Ok(self.lose(known, expected));
+        }
+        if let Entry::Live(operation) = &entry
+            && !self.index.admit_type(operation.type_name())
+        {
+            return Err(StoreError::TypeLimit);
+        }
+        if self.next >= self.meta.reserved {
+            return Err(StoreError::definite("the block of feed places is used up; try again"));
+        }
+        let sequence = self.next;
+        self.next = self.next.saturating_add(1);
+        let slot = self.index.reserve(id);
+        let record = Arc::new(Record::new(sequence, entry));
+        let before = self.recent.remove(&slot);
+        let in_group = before.as_ref().is_some_and(|before| before.group == self.number);
+        let pending = before.as_ref().is_some_and(|before| !matches!(before.shown, Shown::Newest));
+        let shown = match before {
+            Some(Recent { shown: Shown::Newest, newest, .. }) => Shown::Record(newest),
+            Some(Recent { shown, .. }) => shown,
+            None if self.index.version(slot).is_some() => Shown::Engine,
+            None => Shown::Nothing,
+        };
+        let at_once = durability == Durability::Eventual && !pending;
+        if at_once {
+            self.index.show(slot, &record, now);
+        }
+        let shown = if at_once { Shown::Newest } else { shown };
+        let bytes = unplaced.at(sequence);
+        self.recent.insert(slot, Recent { shown, newest: record, bytes, group: self.number });
+        if !in_group {
+            self.group.slots.push(slot);
+        }
+        Ok(if at_once { Submitted::Shown } else { Submitted::Waits(self.wait()) })
+    }
+
+    fn lose(&mut self, slot: Option<Slot>, expected: Option<Version>) -> Submitted {
+        let shown = slot.and_then(|slot| self.shown_version(slot));
+        // Answering the expected version as the winner would make the caller try for ever.
+        let pending = slot.and_then(|slot| self.recent.get(&slot)).map(|recent| recent.group);
+        match pending {
+            Some(_) if shown == expected => Submitted::LostTo(self.wait()),
+            _ => Submitted::Lost,
+        }
+    }
+
+    fn shown_version(&self, slot: Slot) -> Option<Version> {
+        self.index.version(slot)
+    }
+
+    /// Waits for all that was submitted so far: groups become durable in order.
+    fn wait(&mut self) -> oneshot::Receiver<Outcome> {
+        let (sender, receiver) = oneshot::channel();
+        self.group.waiters.push(sender);
+        receiver
+    }
+
+    pub(super) fn has_waiters(&self) -> bool {
+        !self.group.waiters.is_empty()
+    }
+
+    pub(super) fn has_writes(&self) -> bool {
+        !self.group.slots.is_empty()
+    }
+
+    /// Whether more than half of the reserved places are given.
+    pub(super) fn wants_reserve(&self) -> bool {
+        self.meta.reserved.saturating_sub(self.next) < super::BLOCK / 2
+    }
+
+    /// The worker takes the group; a new one begins.
+    pub(super) fn take(&mut self) -> Taken {
+        let Group { slots, waiters } = std::mem::take(&mut self.group);
+        let number = self.number;
+        self.number = number.saturating_add(1);
+        let writes = slots.into_iter().filter_map(|slot| {
+            let recent = self.recent.get_mut(&slot)?;
+            let hides_engine = matches!(recent.shown, Shown::Engine);
+            let (record, bytes) = (Arc::clone(&recent.newest), std::mem::take(&mut recent.bytes));
+            Some(Write { slot, record, bytes, hides_engine })
+        });
+        Taken { number, writes: writes.collect(), waiters }
+    }
+
+    /// What the engine holds now is what readers go on seeing when it is overwritten.
+    pub(super) fn keep_shown(&mut self, slot: Slot, before: Arc<Record>) {
+        if let Some(recent) = self.recent.get_mut(&slot)
+            && matches!(recent.shown, Shown::Engine)
+        {
+            recent.shown = Shown::Record(before);
+        }
+    }
+
+    /// Shows a durable group to everybody.
+    pub(super) fn publish(&mut self, taken: &Taken, now: Duration) {
+        for Write { slot, record, .. } in &taken.writes {
+            let newer_is_shown = self
+                .recent
+                .get(slot)
+                .is_some_and(|recent| recent.group != taken.number && matches!(recent.shown, Shown::Newest));
+            if !newer_is_shown {
+                self.index.show(*slot, record, now);
+            }
+            self.index.place(*slot, record);
+            self.durable = self.durable.max(record.sequence);
+            match self.recent.get_mut(slot) {
+                Some(recent) if recent.group == taken.number => drop(self.recent.remove(slot)),
+                Some(recent) if !newer_is_shown => recent.shown = Shown::Record(Arc::clone(record)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Gives up what was submitted and not taken: nothing of it was written.
+    pub(super) fn abandon_group(&mut self) -> Vec<oneshot::Sender<Outcome>> {
+        let Group { slots, waiters } = std::mem::take(&mut self.group);
+        for slot in slots {
+            if self.recent.get(&slot).is_some_and(|recent| matches!(recent.shown, Shown::Nothing)) {
+                self.recent.remove(&slot);
+                self.index.release(slot);
+            }
+        }
+        waiters
+    }
+
+    /// What readers see of an id, where memory knows it.
+    pub(super) fn look(&self, id: &OperationId) -> Look {
+        let Some(slot) = self.index.slot(id) else { return Look::Nothing };
+        let record = match self.recent.get(&slot) {
+            Some(Recent { shown: Shown::Nothing, .. }) => return Look::Nothing,
+            Some(Recent { shown: Shown::Record(record), .. }) => record,
+            Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
+            Some(Recent { shown: Shown::Engine, .. }) | None => {
+                return self.index.version(slot).map_or(Look::Nothing, Look::Engine);
+            }
+        };
+        match &record.entry {
+            Entry::Live(operation) => Look::Found(operation.clone()),
+            Entry::Tombstone { .. } => Look::Nothing,
+        }
+    }
+}
+
+/// Where to find what readers see.
+pub(super) enum Look {
+    Nothing,
+    Found(Box<Operation>),
+    /// The engine holds it, in this version.
+    Engine(Version),
+}

@@ -1,0 +1,96 @@
+//! Reads the engine anew and compares what it holds with what the index says.
+
+use std::collections::HashMap;
+
+use super::engine::Engine;
+use super::worker::is_live;
+use super::{Shared, meta, scan};
+use crate::model::{OperationId, Status, Version};
+use crate::store::record::{self, Entry};
+use crate::store::{Counts, Report, StoreError};
+
+/// What a pass over the engine found: nothing of the index's own code.
+#[derive(Default)]
+struct Recount {
+    versions: HashMap<OperationId, (Version, u64, Option<(Option<String>, Status)>)>,
+    report: Report,
+}
+
+impl<E: Engine> Shared<E> {
+    /// Called by the worker, between groups: nothing is being written.
+    pub(super) fn verify(&self) -> Result<Report, StoreError> {
+        let mut found = Recount::default();
+        let guard = self.engine.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let engine = guard.as_ref().ok_or(StoreError::Closed)?;
+        engine.replay(&mut |key, bytes| {
+            found.take(key, bytes);
+            Ok(())
+        })?;
+        let state = self.lock();
+        let Recount { versions, mut report } = found;
+        let mut counted = Counts::default();
+        let mut problem = |id: &OperationId, what: &str| report.problems.push(format!("record {id}: {what}"));
+        let mut live = 0_usize;
+        for (id, (version, sequence, kind)) in &versions {
+            let Some(slot) = state.index.slot(id) else {
+                problem(id, "is in the engine and not in the index");
+                continue;
+            };
+            // Shown from memory, not from the engine: nothing can be said until it is synced.
+            let recent = state.recent.contains_key(&slot);
+            if !recent && state.index.version(slot) != kind.is_some().then_some(*version) {
+                problem(id, "has another version in the index");
+            }
+            if !recent && state.index.sequence(slot) != Some(*sequence) {
+                problem(id, "has another place in the feed");
+            }
+            let kind = if recent { state.index.kind(slot) } else { kind.clone() };
+            if let Some((type_name, status)) = kind {
+                live = live.saturating_add(1);
+                counted.add(type_name.as_deref(), status, 1);
+            }
+        }
+        for (id, slot, _) in state.index.versions() {
+            if !versions.contains_key(id) {
+                if state.recent.contains_key(&slot) {
+                    if let Some((type_name, status)) = state.index.kind(slot) {
+                        counted.add(type_name.as_deref(), status, 1);
+                    }
+                } else {
+                    problem(id, "is in the index and not in the engine");
+                }
+            }
+        }
+        if counted != state.index.counts() {
+            report.problems.push(format!("counts: {:?} in the index, {counted:?} counted", state.index.counts()));
+        }
+        report.problems.extend(state.index.inconsistencies());
+        Ok(report)
+    }
+}
+
+impl Recount {
+    fn take(&mut self, key: &[u8], bytes: &[u8]) {
+        if key == meta::KEY {
+            if meta::Meta::decode(bytes).is_err() {
+                self.report.problems.push("the store's own record cannot be read".into());
+            }
+            return;
+        }
+        if key.first() == Some(&meta::RESERVED) {
+            return;
+        }
+        self.report.records = self.report.records.saturating_add(1);
+        match record::decode(key, bytes) {
+            Ok(record) => {
+                let kind = match &record.entry {
+                    Entry::Live(operation) => Some((operation.type_name().map(Into::into), operation.status())),
+                    Entry::Tombstone { .. } => None,
+                };
+                debug_assert_eq!(kind.is_some(), is_live(&record.entry));
+                self.versions.insert(record.id().clone(), (record.version(), record.sequence, kind));
+            }
+            Err(error) => self.report.problems.push(format!("record {}: {error}", scan::name(key))),
+        }
+    }
+}

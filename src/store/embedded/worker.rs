@@ -1,0 +1,280 @@
+//! The store's one thread: makes groups durable, then shows them; purges tombstones; opens the engine again
+//! when a full disk has room.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::engine::{Engine, EngineError, is_full};
+use super::meta;
+use super::order::Slot;
+use super::state::{Failed, Mode, Outcome, State, Taken};
+use super::{BLOCK, Job, Shared};
+use crate::model::{TICKS_PER_SECOND, Timestamp};
+use crate::store::StoreError;
+use crate::store::record::{self, Entry};
+
+/// An Eventual write is on disk after this long at most, the sync itself aside.
+const EVENTUAL: Duration = Duration::from_millis(200);
+/// How often an idle worker looks for tombstones that are due.
+const LOOK: Duration = Duration::from_secs(60);
+/// A full disk is tried again after this long.
+const RETRY: Duration = Duration::from_secs(1);
+/// Tombstones kept at most.
+const MAX_TOMBSTONES: usize = 100_000;
+/// How long a tombstone is kept.
+const TOMBSTONE_TICKS: i64 = 24 * 3_600 * TICKS_PER_SECOND;
+/// Tombstones purged in one step.
+const STEP: usize = 1_000;
+
+/// What woke the worker.
+enum Work {
+    Group(Taken, Option<meta::Meta>),
+    Job(Job),
+    Look,
+    Reopen,
+    End,
+}
+
+impl<E: Engine> Shared<E> {
+    /// Runs until the store is closed and drained.
+    pub(super) fn work(&self) {
+        loop {
+            match self.await_work() {
+                Work::Group(taken, reserve) => self.commit(taken, reserve),
+                Work::Job(job) => job(),
+                Work::Look => self.purge_due(),
+                Work::Reopen => self.reopen(),
+                Work::End => break,
+            }
+        }
+        *self.engine.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        self.lock().mode = Mode::Closed;
+        self.listeners.close();
+        self.closed.send_replace(true);
+    }
+
+    fn await_work(&self) -> Work {
+        let mut state = self.lock();
+        let mut timeout = None;
+        loop {
+            if let Some(job) = self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop() {
+                return Work::Job(job);
+            }
+            let closing = matches!(state.mode, Mode::Closing);
+            let urgent = state.has_waiters() || (state.has_writes() && (closing || timeout == Some(EVENTUAL)));
+            if urgent {
+                let reserve = state
+                    .wants_reserve()
+                    .then(|| meta::Meta { reserved: state.meta.reserved.saturating_add(BLOCK), ..state.meta });
+                return Work::Group(state.take(), reserve);
+            }
+            if closing {
+                return Work::End;
+            }
+            if let Mode::Full { tried, .. } = state.mode
+                && self.clock.monotonic().saturating_sub(tried) >= RETRY
+                && self.asked.swap(false, std::sync::atomic::Ordering::AcqRel)
+            {
+                return Work::Reopen;
+            }
+            if timeout == Some(LOOK) {
+                return Work::Look;
+            }
+            let wait = match (state.has_writes(), state.index.tombstones().len()) {
+                (true, _) => Some(EVENTUAL),
+                (false, 0) => None,
+                (false, MAX_TOMBSTONES..) => return Work::Look,
+                (false, _) => Some(LOOK),
+            };
+            (state, timeout) = match wait {
+                None => (self.wake.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner), None),
+                Some(wait) => {
+                    let waited = self.wake.wait_timeout(state, wait);
+                    let (state, waited) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+                    (state, waited.timed_out().then_some(wait))
+                }
+            };
+        }
+    }
+
+    /// Writes a group, makes it durable, shows it, answers its waiters.
+    fn commit(&self, mut taken: Taken, reserve: Option<meta::Meta>) {
+        let outcome = self.write(&taken, reserve);
+        let waiters = std::mem::take(&mut taken.waiters);
+        match outcome {
+            Ok(()) => {
+                let mut state = self.lock();
+                if let Some(meta) = reserve {
+                    state.meta.reserved = meta.reserved;
+                }
+                state.publish(&taken, self.clock.monotonic());
+                drop(state);
+                answer(waiters, &Ok(()));
+                self.tell(&taken);
+            }
+            Err(error) => self.fail(&error, waiters),
+        }
+    }
+
+    fn write(&self, taken: &Taken, reserve: Option<meta::Meta>) -> Result<(), EngineError> {
+        let guard = self.engine.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let engine = guard.as_ref().ok_or("the engine is not open")?;
+        for write in taken.writes.iter().filter(|write| write.hides_engine) {
+            let key = record::key(write.record.id());
+            if let Some(bytes) = engine.get(&key)? {
+                let before = record::decode(&key, &bytes)?;
+                self.lock().keep_shown(write.slot, Arc::new(before));
+            }
+        }
+        if let Some(meta) = reserve {
+            engine.put(meta::KEY, &meta.encode())?;
+        }
+        for write in &taken.writes {
+            engine.put(&record::key(write.record.id()), &write.bytes)?;
+        }
+        engine.sync()
+    }
+
+    fn fail(&self, error: &EngineError, taken: Vec<oneshot::Sender<Outcome>>) {
+        let reason: Arc<str> = chain(&**error).into();
+        let mut state = self.lock();
+        if is_full(error) {
+            let tried = self.clock.monotonic();
+            tracing::warn!(reason = &*reason, "the disk is full: the store refuses writes until there is room");
+            state.mode = Mode::Full { reason: Arc::clone(&reason), tried };
+        } else {
+            tracing::error!(reason = &*reason, "a sync failed: the store is read-only until it is opened again");
+            state.mode = Mode::ReadOnly(Arc::clone(&reason));
+        }
+        let untaken = state.abandon_group();
+        drop(state);
+        answer(taken, &Err(Failed { definite: false, reason: Arc::clone(&reason) }));
+        answer(untaken, &Err(Failed { definite: true, reason }));
+    }
+
+    fn tell(&self, taken: &Taken) {
+        if !self.listeners.is_empty() {
+            self.listeners.tell(taken.writes.iter().map(|write| write.record.id().clone()).collect());
+        }
+    }
+
+    /// Purges tombstones that are too old or too many, oldest first.
+    fn purge_due(&self) {
+        let oldest = Timestamp::try_from(self.clock.now())
+            .map_or(i64::MIN, |now| now.ticks().saturating_sub(TOMBSTONE_TICKS));
+        loop {
+            let due = self.due_tombstones(oldest);
+            let Some(&(_, last)) = due.last() else { return };
+            if let Err(error) = self.purge(&due, last) {
+                return self.fail(&error, Vec::new());
+            }
+        }
+    }
+
+    /// Up to a step of tombstones to purge, with their places. One that is being replaced ends the run:
+    /// it is looked at again when the new record is durable.
+    fn due_tombstones(&self, oldest: i64) -> Vec<(Slot, u64)> {
+        let state = self.lock();
+        if !matches!(state.mode, Mode::Open) {
+            return Vec::new();
+        }
+        let surplus = state.index.tombstones().len().saturating_sub(MAX_TOMBSTONES.saturating_sub(STEP));
+        let surplus = if state.index.tombstones().len() >= MAX_TOMBSTONES { surplus } else { 0 };
+        let all = state.index.tombstones().enumerate();
+        let due = all.take(STEP).take_while(|(at, (_, slot))| {
+            (*at < surplus || state.index.deleted_at(*slot).is_some_and(|at| at < oldest))
+                && !state.recent.contains_key(slot)
+        });
+        due.map(|(_, (sequence, slot))| (slot, sequence)).collect()
+    }
+
+    fn purge(&self, due: &[(Slot, u64)], last: u64) -> Result<(), EngineError> {
+        let guard = self.engine.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let engine = guard.as_ref().ok_or("the engine is not open")?;
+        let meta = {
+            let state = self.lock();
+            meta::Meta { purged: state.meta.purged.max(last), ..state.meta }
+        };
+        engine.put(meta::KEY, &meta.encode())?;
+        engine.sync()?;
+        // From here on a reader behind `last` is told so, before the tombstones go.
+        self.lock().meta.purged = meta.purged;
+        for (slot, _) in due {
+            let state = self.lock();
+            let key = state.index.id(*slot).filter(|_| !state.recent.contains_key(slot)).map(record::key);
+            drop(state);
+            // The worker alone writes: a record submitted now waits for this thread.
+            if let Some(key) = key {
+                engine.purge(&key)?;
+            }
+        }
+        let mut state = self.lock();
+        for (slot, _) in due {
+            if !state.recent.contains_key(slot) {
+                state.index.purge(*slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the engine again after a full disk and rebuilds what memory knows from it.
+    fn reopen(&self) {
+        let mut engine = self.engine.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *engine = None;
+        match (self.opener)().and_then(|new| self.scan(&new, false).map(|state| (new, state))) {
+            Ok((new, state)) => {
+                *engine = Some(new);
+                drop(engine);
+                let mut old = self.lock();
+                let closing = matches!(old.mode, Mode::Closing);
+                *old = state;
+                if closing {
+                    old.mode = Mode::Closing;
+                }
+                tracing::info!("the store takes writes again");
+            }
+            Err(error) => {
+                drop(engine);
+                let mut state = self.lock();
+                if let Mode::Full { tried, .. } = &mut state.mode {
+                    *tried = self.clock.monotonic();
+                }
+                tracing::warn!(reason = chain(&error), "the store could not be opened again");
+            }
+        }
+    }
+
+    /// Reads the engine from end to end into a fresh state, and takes a new instance.
+    pub(super) fn scan(&self, engine: &E, inspect: bool) -> Result<State, StoreError> {
+        super::scan::scan(engine, inspect, &self.dead_before, self.clock.monotonic())
+    }
+}
+
+fn answer(waiters: Vec<oneshot::Sender<Outcome>>, outcome: &Outcome) {
+    for waiter in waiters {
+        // Nobody waits any more: the caller's future was dropped. The write stands.
+        drop(waiter.send(outcome.clone()));
+    }
+}
+
+/// An error with its causes, once each.
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let line = error.to_string();
+        if !text.ends_with(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Whether an entry is an operation; used where records are compared.
+pub(super) fn is_live(entry: &Entry) -> bool {
+    matches!(entry, Entry::Live(_))
+}

@@ -1,0 +1,272 @@
+//! The default store: [`Embedded`] over sled 0.34, used so that it keeps what it acknowledged.
+//!
+//! sled's `flush` reaches the page cache only. What makes it durable is either the sync flag of the files'
+//! inodes, or an `fdatasync` of our own after it; `conf`, which sled never syncs, and the folders are synced
+//! once after the first open. `docs/decisions.md` has the measurements.
+
+use std::error::Error as StdError;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::StoreError;
+use super::embedded::{Embedded, Engine, EngineError, Visit};
+use crate::clock::Clock;
+
+mod folder;
+
+use self::folder::Folder;
+
+/// A store on disk, in a folder of its own that one process at a time has open.
+pub type SledStore = Embedded<SledEngine>;
+
+/// How a [`SledStore`] makes writes durable. The promise is the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SyncMethod {
+    /// The files carry the inode's sync flag (ext4, xfs, btrfs, f2fs): each write waits for the device.
+    SyncFlag,
+    /// An `fdatasync` after each group.
+    DataSync,
+}
+
+/// Where and how to open a [`SledStore`].
+#[derive(Clone, Debug)]
+pub struct SledOptions {
+    path: PathBuf,
+    cache_bytes: u64,
+    sync_flag: bool,
+}
+
+impl SledOptions {
+    /// The folder at this path, made if it is missing; 64 MiB of cache; the sync flag where it can be set.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), cache_bytes: 64 * 1024 * 1024, sync_flag: true }
+    }
+
+    /// Bytes that sled's page cache aims at; memory used is up to twice that.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Whether to use the inode's sync flag where the file system has it.
+    pub fn sync_flag(mut self, wanted: bool) -> Self {
+        self.sync_flag = wanted;
+        self
+    }
+}
+
+impl SledStore {
+    /// Opens the folder and reads all records.
+    ///
+    /// `Locked` names the process that has it open; `Unsupported`: the folder is of something else, of a
+    /// newer version, or a symbolic link; `Corrupt` names the record that cannot be read.
+    pub async fn open_folder(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let store = Self::open(move || SledEngine::open(&options), clock, true).await?;
+        let instance = super::Store::opened(&store).instance;
+        // The name in the lock is for people: a folder that cannot take it still works.
+        drop(store.with_engine(|engine| engine.folder.name_holder(Some(instance))));
+        Ok(store)
+    }
+
+    /// Opens the folder to look: writes no record and refuses writes.
+    pub async fn inspect_folder(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::inspect(move || SledEngine::open(&options), clock).await
+    }
+
+    /// How writes are made durable; `None` once the store is closed.
+    pub fn sync_method(&self) -> Option<SyncMethod> {
+        self.with_engine(|engine| engine.method)
+    }
+}
+
+/// sled in a folder that is locked, complete and of this library.
+#[derive(Debug)]
+pub struct SledEngine {
+    // Dropped in this order: sled before the lock.
+    db: ::sled::Db,
+    data: File,
+    blobs: PathBuf,
+    blobs_seen: Mutex<Option<SystemTime>>,
+    method: SyncMethod,
+    folder: Folder,
+}
+
+/// What a complete store has under this key: without it the files were cut short or replaced.
+const MARK: (&[u8], &[u8]) = (b"\0\0sled", b"longrun 1");
+/// sled frees its own lock some milliseconds after it is dropped; ours is held, so nobody else can have it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl SledEngine {
+    fn open(options: &SledOptions) -> Result<Self, StoreError> {
+        let folder = Folder::lock(&options.path)?;
+        if !folder.store().exists() {
+            Self::create(options, &folder)?;
+        }
+        let store = folder.store();
+        folder::remove_leftovers(&store).map_err(|error| failed("clean", &store, error))?;
+        let method = folder::sync_method(&store, options.sync_flag);
+        let db = open_db(&store, options.cache_bytes)?;
+        let found = db.get(MARK.0).map_err(|error| opening(&store, error))?;
+        if found.as_deref() != Some(MARK.1) {
+            let what = "the mark of a complete store is missing: files were cut short or replaced";
+            return Err(StoreError::Corrupt(format!("{}: {what}", store.display())));
+        }
+        let data = sync_all(&store).map_err(|error| failed("sync", &store, error))?;
+        let blobs = store.join("blobs");
+        Ok(Self { db, data, blobs, blobs_seen: Mutex::new(None), method, folder })
+    }
+
+    /// Builds an empty store beside its place, and moves it there complete and synced (FAULTS 41).
+    fn create(options: &SledOptions, folder: &Folder) -> Result<(), StoreError> {
+        let building = folder.building();
+        let fail = |error| failed("create", &building, error);
+        if building.exists() {
+            fs::remove_dir_all(&building).map_err(fail)?;
+        }
+        folder::make(&building).map_err(fail)?;
+        if options.sync_flag {
+            // Refused where the file system has no such flag; `sync_method` tells later.
+            drop(folder::set_sync_flag(&building));
+        }
+        let db = open_db(&building, options.cache_bytes)?;
+        db.insert(MARK.0, MARK.1).map_err(|error| opening(&building, error))?;
+        db.flush().map_err(|error| opening(&building, error))?;
+        drop(db);
+        folder::remove_leftovers(&building).map_err(fail)?;
+        sync_all(&building).map_err(fail)?;
+        fs::rename(&building, folder.store()).map_err(fail)?;
+        folder.sync().map_err(fail)
+    }
+}
+
+fn open_db(store: &Path, cache_bytes: u64) -> Result<::sled::Db, StoreError> {
+    let config = ::sled::Config::default().path(store).cache_capacity(cache_bytes).flush_every_ms(None);
+    let start = Instant::now();
+    loop {
+        match config.open() {
+            Err(::sled::Error::Io(error)) if is_own_lock(&error) && start.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other.map_err(|error| opening(store, error)),
+        }
+    }
+}
+
+/// sled tells a lock that another handle still has by this text only.
+fn is_own_lock(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
+}
+
+/// Syncs every file of the store and its folders, and answers the data file.
+fn sync_all(store: &Path) -> io::Result<File> {
+    let data = File::options().read(true).write(true).open(store.join("db"))?;
+    data.sync_all()?;
+    for entry in fs::read_dir(store)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            for inner in fs::read_dir(entry.path())? {
+                File::open(inner?.path())?.sync_all()?;
+            }
+        }
+        File::open(entry.path())?.sync_all()?;
+    }
+    File::open(store)?.sync_all()?;
+    Ok(data)
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> StoreError {
+    StoreError::definite(Failed { what: format!("cannot {what} {}", path.display()), source: error.into() })
+}
+
+fn opening(store: &Path, error: ::sled::Error) -> StoreError {
+    match error {
+        ::sled::Error::Corruption { .. } | ::sled::Error::ReportableBug(_) | ::sled::Error::Unsupported(_) => {
+            StoreError::Corrupt(format!("{}: {error}", store.display()))
+        }
+        ::sled::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::Corrupt(format!("{}: {error}", store.display()))
+        }
+        error => {
+            StoreError::definite(Failed { what: format!("cannot open {}", store.display()), source: plain(error) })
+        }
+    }
+}
+
+/// An I/O error as itself, so that a full disk can be told.
+fn plain(error: ::sled::Error) -> EngineError {
+    match error {
+        ::sled::Error::Io(error) => error.into(),
+        other => other.into(),
+    }
+}
+
+/// What was tried, and why it failed.
+#[derive(Debug)]
+struct Failed {
+    what: String,
+    source: EngineError,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl StdError for Failed {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}
+
+impl Engine for SledEngine {
+    fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
+        for entry in &*self.db {
+            let (key, value) = entry.map_err(|error| opening(&self.folder.store(), error))?;
+            visit(&key, &value)?;
+        }
+        Ok(())
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        Ok(self.db.get(key).map_err(plain)?.map(|value| value.to_vec()))
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+        self.db.insert(key, value).map_err(plain).map(drop)
+    }
+
+    fn purge(&self, key: &[u8]) -> Result<(), EngineError> {
+        self.db.remove(key).map_err(plain).map(drop)
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        self.db.flush().map_err(plain)?;
+        if self.method == SyncMethod::DataSync {
+            self.data.sync_data()?;
+            self.sync_blobs()?;
+        }
+        Ok(())
+    }
+}
+
+impl SledEngine {
+    /// sled keeps large pages in files of their own, which it syncs; their names are ours to sync.
+    fn sync_blobs(&self) -> io::Result<()> {
+        let modified = match fs::metadata(&self.blobs) {
+            Ok(metadata) => metadata.modified()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut seen = self.blobs_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen != Some(modified) {
+            File::open(&self.blobs)?.sync_all()?;
+            *seen = Some(modified);
+        }
+        Ok(())
+    }
+}
