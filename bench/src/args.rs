@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{env, path::PathBuf, str::FromStr};
+use std::{env, num::NonZeroUsize, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, Result, anyhow, bail};
 use lexopt::prelude::*;
@@ -13,17 +13,23 @@ longrun-bench WORK [options]
 
 Works
   lifecycle         create, start, complete, each awaited
-  transition        random moves of --records records
+  transition        random moves of --records records (100000)
+  progress          percentages of --records running operations (10000)
+  contended         all callers start the same operation
+  reads             get, a page of 100 by status, counts, at --records 10000,100000,1000000
+  growth            insert, transition, memory, folder and reopening at --records 10000,..,3000000
+  churn             create, start, complete, delete with --records live (100000): the folder's size
 
 Options
   --contenders A,B  which (default: all of this build)
-  --callers 1,64    how many tasks call at once (default: 1,8,64,512)
-  --rounds R        interleaved rounds (default: 3)
+  --callers 1,64    how many tasks call at once (default: 1,8,64,512; contended, growth, churn 64; reads 1)
+  --rounds R        interleaved rounds (default: 3; churn 1; growth has one)
   --seconds S       measured window of each measurement (default: 5)
-  --records N       records held before the window (default: 100000)
+  --records A,B     records held before the window
   --transitions N   how many churn makes in all (default: 10000000)
   --strace          one more round under strace: syncs per 1,000 acknowledgements
   --dir FOLDER      where the stores lie (default: beside this program); must be a real disk
+  --plot FILE       draw growth or churn as SVG
   --json            one object instead of a table
 ";
 
@@ -52,13 +58,15 @@ pub struct Options {
     /// The measured window of each measurement.
     pub seconds: f64,
     /// Records held before the window.
-    pub records: usize,
+    pub records: Vec<usize>,
     /// How many transitions churn makes in all.
     pub transitions: u64,
     /// Whether one more round counts system calls.
     pub strace: bool,
     /// Where the stores lie.
     pub dir: PathBuf,
+    /// Where to draw growth or churn.
+    pub plot: Option<PathBuf>,
     /// Whether to print JSON.
     pub json: bool,
 }
@@ -76,13 +84,14 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
     let mut options = Options {
         work: Work::Lifecycle,
         contenders: contenders::NAMES.iter().map(ToString::to_string).collect(),
-        callers: vec![1, 8, 64, 512],
-        rounds: 3,
+        callers: Vec::new(),
+        rounds: 0,
         seconds: 5.0,
-        records: 100_000,
+        records: Vec::new(),
         transitions: 10_000_000,
         strace: false,
         dir: beside_this_program()?,
+        plot: None,
         json: false,
     };
     while let Some(argument) = parser.next()? {
@@ -94,25 +103,36 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
             }
             Long("contenders") => options.contenders = list(&parser.value()?.string()?)?,
             Long("callers") => options.callers = list(&parser.value()?.string()?)?,
-            Long("rounds") => options.rounds = parser.value()?.parse()?,
+            Long("rounds") => options.rounds = parser.value()?.parse::<NonZeroUsize>()?.get(),
             Long("seconds") => options.seconds = parser.value()?.parse()?,
-            Long("records") => options.records = parser.value()?.parse()?,
+            Long("records") => options.records = list(&parser.value()?.string()?)?,
             Long("transitions") => options.transitions = parser.value()?.parse()?,
             Long("strace") => options.strace = true,
             Long("dir") => options.dir = parser.value()?.into(),
+            Long("plot") => options.plot = Some(parser.value()?.into()),
             Long("json") => options.json = true,
             Value(name) if work.is_none() => work = Some(named(&name.string()?)?),
             other => return Err(other.unexpected().into()),
         }
     }
-    options.work = work.ok_or_else(|| anyhow!("no work named; --help lists them"))?;
+    let work = work.ok_or_else(|| anyhow!("no work named; --help lists them"))?;
+    options.work = work;
+    if options.callers.is_empty() {
+        options.callers = work.usual_callers().to_vec();
+    }
+    if options.records.is_empty() {
+        options.records = work.usual_records().to_vec();
+    }
+    if options.rounds == 0 {
+        options.rounds = if matches!(work, Work::Churn | Work::Growth) { 1 } else { 3 };
+    }
     check(&options)?;
     Ok(Command::Bench(Box::new(options)))
 }
 
 fn check(options: &Options) -> Result<()> {
-    if options.rounds == 0 || options.callers.contains(&0) || options.records == 0 {
-        bail!("rounds, callers and records are at least 1");
+    if options.callers.contains(&0) || options.records.contains(&0) {
+        bail!("callers and records are at least 1");
     }
     if !(options.seconds > 0.0 && options.seconds <= 3600.0) {
         bail!("seconds are more than 0 and at most 3600");

@@ -30,8 +30,8 @@ impl Window {
     #[must_use]
     pub fn of(job: &Job) -> Self {
         let warm_up = match job.work {
-            Work::Lifecycle => Duration::from_secs_f64((job.seconds / 5.0).min(0.5)),
-            Work::Transition => Duration::ZERO,
+            Work::Lifecycle | Work::Contended => Duration::from_secs_f64((job.seconds / 5.0).min(0.5)),
+            _ => Duration::ZERO,
         };
         let opens = Instant::now() + warm_up;
         Self { opens, closes: opens + Duration::from_secs_f64(job.seconds), exhausted: Arc::default() }
@@ -107,9 +107,9 @@ impl Tally {
 ///
 /// # Errors
 /// The first error of any caller.
-pub async fn run<F, Fut>(job: &Job, caller: F) -> Result<Measurement>
+pub async fn run<F, Fut>(job: &Job, mut caller: F) -> Result<Measurement>
 where
-    F: Fn(usize, Tally) -> Fut,
+    F: FnMut(usize, Tally) -> Fut,
     Fut: Future<Output = Result<Tally>> + Send + 'static,
 {
     let window = Window::of(job);

@@ -19,6 +19,8 @@ pub struct Job {
     pub seconds: f64,
     /// How many records it holds before the window opens (the works that need some).
     pub records: usize,
+    /// How many of them an earlier process made in the same folder (`growth`).
+    pub held: usize,
     /// How many transitions a work that counts them (`churn`) makes in all.
     pub transitions: u64,
     /// The folder that this measurement has to itself.
@@ -49,7 +51,7 @@ pub struct Measurement {
 }
 
 /// One figure of a work that has several (a read at a size, a step of growth, a sample of churn).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Case {
     /// What was measured.
     pub name: String,
@@ -59,6 +61,8 @@ pub struct Case {
     pub p50_us: Option<f64>,
     /// 99th percentile of the same.
     pub p99_us: Option<f64>,
+    /// Where the sample was taken (churn: after how many transitions).
+    pub at: Option<f64>,
     /// Any other figure, in the unit that the name says.
     pub value: Option<f64>,
 }

@@ -1,6 +1,6 @@
 //! What an acknowledgement means, as observed: a measurement under strace, whose syncs within the window are counted.
 
-use std::{fs, process::Command};
+use std::{fmt, fs, process::Command};
 
 use anyhow::{Context, Result};
 
@@ -18,6 +18,13 @@ pub struct Syncs {
     pub range_syncs: f64,
     /// Writes to a file: each is durable by itself where the inode's sync flag is set.
     pub writes: f64,
+}
+
+impl fmt::Display for Syncs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { syncs, range_syncs, writes } = self;
+        write!(f, "{syncs:.0} fsync, {range_syncs:.0} range, {writes:.0} write")
+    }
 }
 
 const TRACED: &str = "trace=fsync,fdatasync,msync,sync_file_range,write,pwrite64,writev,pwritev,pwritev2";

@@ -15,14 +15,16 @@ use crate::{
 };
 
 pub(super) async fn run<C: Contender>(contender: &Arc<C>, job: &Job) -> Result<Measurement> {
-    let mut keys = super::fill(contender, job.records).await?;
-    fastrand::shuffle(&mut keys);
-    let shares: Vec<Vec<C::Key>> =
-        (0..job.callers).map(|caller| keys.iter().skip(caller).step_by(job.callers).cloned().collect()).collect();
-    drop(keys);
-    callers::run(job, |caller, mut tally| {
+    let keys = super::fill(contender, job.records).await?;
+    of(contender, job, keys).await
+}
+
+/// Moves these fresh operations.
+pub(super) async fn of<C: Contender>(contender: &Arc<C>, job: &Job, keys: Vec<C::Key>) -> Result<Measurement> {
+    let mut shares = super::deal(keys, job.callers);
+    callers::run(job, |_, mut tally| {
         let contender = Arc::clone(contender);
-        let keys = shares.get(caller).cloned().unwrap_or_default();
+        let keys = shares.pop().unwrap_or_default();
         async move {
             let mut left: Vec<(C::Key, Status)> = keys.into_iter().map(|key| (key, Status::Running)).collect();
             while tally.goes_on() {

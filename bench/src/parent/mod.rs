@@ -1,5 +1,7 @@
 //! Interleaves the contenders: every round measures each of them once, at every number of callers.
 
+mod growth;
+
 use std::{
     env, fs,
     path::Path,
@@ -7,20 +9,24 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 use crate::{
     args::Options,
     job::{Job, Measurement},
-    strace, table,
+    report, strace,
+    works::Work,
 };
 
-/// All rounds of one contender at one number of callers.
+/// All rounds of one contender at one number of callers and records.
 #[derive(Debug)]
 pub struct Series {
     /// Who.
     pub contender: String,
     /// How many called.
     pub callers: usize,
+    /// How many records there were.
+    pub records: usize,
     /// One for each round.
     pub rounds: Vec<Measurement>,
     /// What a round under strace counted.
@@ -33,30 +39,16 @@ pub struct Series {
 /// A contender's own, and those of the machine.
 pub fn run(options: &Options) -> Result<()> {
     fs::create_dir_all(&options.dir).with_context(|| format!("make {}", options.dir.display()))?;
-    let mut all: Vec<Series> = options
-        .callers
-        .iter()
-        .flat_map(|callers| {
-            options.contenders.iter().map(|contender| Series {
-                contender: contender.clone(),
-                callers: *callers,
-                rounds: Vec::new(),
-                syncs: None,
-            })
-        })
-        .collect();
+    let all = if options.work == Work::Growth { growth::run(options)? } else { interleave(options)? };
+    report::print(options, &all)
+}
+
+fn interleave(options: &Options) -> Result<Vec<Series>> {
+    let mut all = series(options);
     for round in 1..=options.rounds {
         for series in &mut all {
             let measured = in_fresh_folder(options, series, measure)?;
-            eprintln!(
-                "round {round}/{}: {} at {}: {:.0}/s, p50 {:.0} us, p99 {:.0} us",
-                options.rounds,
-                series.contender,
-                series.callers,
-                measured.rate(),
-                measured.p50_us,
-                measured.p99_us
-            );
+            tell(&format!("round {round}/{}", options.rounds), series, &measured);
             series.rounds.push(measured);
         }
     }
@@ -65,24 +57,65 @@ pub fn run(options: &Options) -> Result<()> {
             series.syncs = Some(in_fresh_folder(options, series, strace::measure)?);
         }
     }
-    table::print(options, &all)
+    Ok(all)
+}
+
+/// Every contender at every number of callers and records, nothing measured yet.
+fn series(options: &Options) -> Vec<Series> {
+    let mut all = Vec::new();
+    for callers in &options.callers {
+        for records in &options.records {
+            for contender in &options.contenders {
+                all.push(Series {
+                    contender: contender.clone(),
+                    callers: *callers,
+                    records: *records,
+                    rounds: Vec::new(),
+                    syncs: None,
+                });
+            }
+        }
+    }
+    all
+}
+
+fn tell(round: &str, series: &Series, measured: &Measurement) {
+    eprint!("{round}: {} at {} callers, {} records:", series.contender, series.callers, series.records);
+    if measured.ops > 0 {
+        eprint!(" {:.0}/s, p50 {:.0} us, p99 {:.0} us", measured.rate(), measured.p50_us, measured.p99_us);
+    }
+    for case in &measured.cases {
+        let figures = [case.ops_per_s, case.p50_us, case.p99_us, case.at, case.value];
+        let figures: Vec<String> = figures.iter().flatten().map(|figure| format!("{figure:.0}")).collect();
+        eprint!("; {} {}", case.name, figures.join(" "));
+    }
+    eprintln!();
 }
 
 fn in_fresh_folder<T>(options: &Options, series: &Series, what: impl FnOnce(&Job) -> Result<T>) -> Result<T> {
-    let folder = tempfile::Builder::new().prefix(&series.contender).tempdir_in(&options.dir)?;
-    let job = Job {
+    let folder = fresh_folder(options, &series.contender)?;
+    let found = what(&job(options, series, folder.path()))
+        .with_context(|| format!("{} at {} callers", series.contender, series.callers));
+    settle(folder.path());
+    found
+}
+
+fn fresh_folder(options: &Options, contender: &str) -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix(contender).tempdir_in(&options.dir)?)
+}
+
+fn job(options: &Options, series: &Series, folder: &Path) -> Job {
+    Job {
         contender: series.contender.clone(),
         work: options.work,
         callers: series.callers,
         seconds: options.seconds,
-        records: options.records,
+        records: series.records,
+        held: 0,
         transitions: options.transitions,
-        folder: folder.path().to_path_buf(),
+        folder: folder.to_path_buf(),
         linger: false,
-    };
-    let found = what(&job).with_context(|| format!("{} at {} callers", series.contender, series.callers));
-    settle(folder.path());
-    found
+    }
 }
 
 /// What a measurement left in the page cache must not be written back within the next one's window.
@@ -120,6 +153,9 @@ pub fn answer_of(command: &mut Command) -> Result<Measurement> {
         bail!("the measurement ended with {}", output.status);
     }
     let text = String::from_utf8(output.stdout)?;
-    let line = text.lines().last().context("the measurement said nothing")?;
+    read(text.lines().last().context("the measurement said nothing")?)
+}
+
+fn read(line: &str) -> Result<Measurement> {
     serde_json::from_str(line).with_context(|| format!("the measurement said {line:?}"))
 }
