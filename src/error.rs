@@ -137,7 +137,9 @@ impl Error {
         match self.kind() {
             ErrorKind::Invalid => 400,
             ErrorKind::NotFound => 404,
-            ErrorKind::AlreadyExists | ErrorKind::IllegalTransition | ErrorKind::Terminal | ErrorKind::Conflict => 409,
+            ErrorKind::AlreadyExists | ErrorKind::IllegalTransition | ErrorKind::Terminal | ErrorKind::Conflict => {
+                409
+            }
             ErrorKind::PositionExpired => 410,
             ErrorKind::PreconditionFailed => 412,
             ErrorKind::Contended | ErrorKind::Unavailable | ErrorKind::Closed | ErrorKind::Locked => 503,

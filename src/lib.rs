@@ -3,5 +3,11 @@ pub mod clock;
 mod error;
 pub mod model;
 pub mod store;
+mod tracker;
+pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
+pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Progress, State, Status};
+pub use tracker::{
+    Builder, Created, EndError, IdSource, List, Reporter, Run, RunError, Swept, SystemIds, Tracker, Watch, Watched,
+};

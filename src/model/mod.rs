@@ -21,7 +21,6 @@ pub use json::{Json, JsonError, MAX_DEPTH, MAX_KEYS};
 pub use new::NewOperation;
 pub use operation::{Operation, ResultError, Stamps, Version};
 pub use page::{OrderBy, Page, PageToken, Query};
-pub(crate) use patch::Intent;
 pub use patch::{Applied, Patch};
 pub use precondition::{ETag, MalformedETag, Precondition, Tags, Unmet};
 pub use rejection::Rejection;

@@ -2,87 +2,100 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
-use tokio::sync::mpsc;
 
 use crate::model::OperationId;
 use crate::store::{Hint, HintStream};
 
-/// Groups that a listener may be behind before it is told "any".
-const BACKLOG: usize = 256;
+/// Hints that a listener may be behind before it is told "any".
+const BACKLOG: usize = 4_096;
 
-/// Everybody who listens. Closed by dropping the list.
+/// Everybody who listens.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    list: Mutex<Vec<Listener>>,
+    list: Mutex<Vec<Arc<Mutex<Queue>>>>,
 }
 
-#[derive(Debug)]
-struct Listener {
-    groups: mpsc::Sender<Arc<[OperationId]>>,
-    missed: Arc<AtomicBool>,
+#[derive(Debug, Default)]
+struct Queue {
+    ids: VecDeque<OperationId>,
+    /// More was told than fits.
+    missed: bool,
+    closed: bool,
+    waker: Option<Waker>,
 }
 
 impl Listeners {
     pub(super) fn listen(&self) -> HintStream {
-        let (sender, groups) = mpsc::channel(BACKLOG);
-        let missed = Arc::new(AtomicBool::new(false));
-        let listener = Listener { groups: sender, missed: Arc::clone(&missed) };
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
-        Box::pin(Hints { groups, missed, rest: VecDeque::new() })
+        let queue = Arc::new(Mutex::default());
+        lock(&self.list).push(Arc::clone(&queue));
+        Box::pin(Hints { queue })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        lock(&self.list).is_empty()
     }
 
-    pub(super) fn tell(&self, ids: Arc<[OperationId]>) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).retain(|listener| {
-            match listener.groups.try_send(Arc::clone(&ids)) {
-                Ok(()) => true,
-                Err(mpsc::error::TrySendError::Full(_)) => {
-                    listener.missed.store(true, Ordering::Release);
-                    true
-                }
-                Err(mpsc::error::TrySendError::Closed(_)) => false,
+    pub(super) fn tell(&self, ids: impl Iterator<Item = OperationId> + Clone) {
+        let mut woken = Vec::new();
+        lock(&self.list).retain(|queue| {
+            // The stream is gone.
+            if Arc::strong_count(queue) == 1 {
+                return false;
             }
+            let mut queue = lock(queue);
+            if !queue.missed {
+                queue.ids.extend(ids.clone());
+                if queue.ids.len() > BACKLOG {
+                    queue.ids.clear();
+                    queue.missed = true;
+                }
+            }
+            woken.extend(queue.waker.take());
+            true
         });
+        // A waker may read the stream at once: no lock is held here.
+        woken.into_iter().for_each(Waker::wake);
     }
 
     pub(super) fn close(&self) {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let list = std::mem::take(&mut *lock(&self.list));
+        for queue in list {
+            let mut queue = lock(&queue);
+            queue.closed = true;
+            let waker = queue.waker.take();
+            drop(queue);
+            waker.into_iter().for_each(Waker::wake);
+        }
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 struct Hints {
-    groups: mpsc::Receiver<Arc<[OperationId]>>,
-    missed: Arc<AtomicBool>,
-    rest: VecDeque<OperationId>,
+    queue: Arc<Mutex<Queue>>,
 }
 
 impl Stream for Hints {
     type Item = Hint;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Hint>> {
-        loop {
-            if self.missed.swap(false, Ordering::AcqRel) {
-                // "Any" covers what is queued too.
-                self.rest.clear();
-                while self.groups.try_recv().is_ok() {}
-                return Poll::Ready(Some(None));
-            }
-            if let Some(id) = self.rest.pop_front() {
-                return Poll::Ready(Some(Some(id)));
-            }
-            match self.groups.poll_recv(context) {
-                Poll::Ready(Some(ids)) => self.rest.extend(ids.iter().cloned()),
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
-            }
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Hint>> {
+        let mut queue = lock(&self.queue);
+        if std::mem::take(&mut queue.missed) {
+            return Poll::Ready(Some(None));
         }
+        if let Some(id) = queue.ids.pop_front() {
+            return Poll::Ready(Some(Some(id)));
+        }
+        if queue.closed {
+            return Poll::Ready(None);
+        }
+        queue.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 }

@@ -158,7 +158,7 @@ impl<E: Engine> Embedded<E> {
         match submitted {
             Submitted::Shown => {
                 if !self.shared.listeners.is_empty() {
-                    self.shared.listeners.tell(Arc::from([id.clone()]));
+                    self.shared.listeners.tell(std::iter::once(id.clone()));
                 }
                 Ok(Swap::Stored)
             }

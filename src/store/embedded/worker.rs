@@ -156,7 +156,7 @@ impl<E: Engine> Shared<E> {
 
     fn tell(&self, taken: &Taken) {
         if !self.listeners.is_empty() {
-            self.listeners.tell(taken.writes.iter().map(|write| write.record.id().clone()).collect());
+            self.listeners.tell(taken.writes.iter().map(|write| write.record.id().clone()));
         }
     }
 

@@ -1,0 +1,131 @@
+//! What this process holds: claims alive, claims dropped unfinished, and whether it is closing. In memory
+//! alone; no I/O.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::model::OperationId;
+
+/// A claim of this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) id: OperationId,
+    pub(super) holder: String,
+}
+
+/// How far `close` has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Closing {
+    /// Open.
+    No,
+    /// No new claims.
+    Draining,
+    /// What still runs is told to stop.
+    Stopping,
+    /// Closed.
+    Done,
+}
+
+#[derive(Debug)]
+pub(super) struct Held {
+    next: AtomicU64,
+    alive: Mutex<HashMap<u64, Claim>>,
+    /// Claims alive; watched by `close`.
+    count: watch::Sender<usize>,
+    /// Claims dropped and not settled yet.
+    dropped: Mutex<Vec<Claim>>,
+    /// Rises with every dropped claim; watched by those who wait.
+    pub(super) drops: watch::Sender<u64>,
+    pub(super) closing: watch::Sender<Closing>,
+}
+
+impl Default for Held {
+    fn default() -> Self {
+        Self {
+            next: AtomicU64::new(1),
+            alive: Mutex::default(),
+            count: watch::Sender::new(0),
+            dropped: Mutex::default(),
+            drops: watch::Sender::new(0),
+            closing: watch::Sender::new(Closing::No),
+        }
+    }
+}
+
+impl Held {
+    fn alive(&self) -> MutexGuard<'_, HashMap<u64, Claim>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn dropped(&self) -> MutexGuard<'_, Vec<Claim>> {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of the next claim.
+    pub(super) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn hold(&self, number: u64, claim: Claim) {
+        let mut alive = self.alive();
+        alive.insert(number, claim);
+        self.count.send_replace(alive.len());
+    }
+
+    /// The claim is ended, or was never made.
+    pub(super) fn let_go(&self, number: u64) -> Option<Claim> {
+        let mut alive = self.alive();
+        let claim = alive.remove(&number);
+        self.count.send_replace(alive.len());
+        claim
+    }
+
+    /// The claim's `Run` was dropped unfinished: somebody else must end it.
+    pub(super) fn drop_claim(&self, number: u64) {
+        if let Some(claim) = self.let_go(number) {
+            self.dropped().push(claim);
+            self.drops.send_modify(|drops| *drops = drops.wrapping_add(1));
+        }
+    }
+
+    /// What waits to be settled.
+    pub(super) fn to_settle(&self) -> Vec<Claim> {
+        self.dropped().clone()
+    }
+
+    pub(super) fn settled(&self, claim: &Claim) {
+        self.dropped().retain(|other| other != claim);
+    }
+
+    pub(super) fn all_alive(&self) -> Vec<Claim> {
+        self.alive().values().cloned().collect()
+    }
+
+    /// Ends when nothing is held.
+    pub(super) async fn none_alive(&self) {
+        let mut count = self.count.subscribe();
+        // The sender lives in `self`.
+        drop(count.wait_for(|count| *count == 0).await);
+    }
+
+    /// Ends when closing has come this far.
+    pub(super) async fn closing_is(&self, stage: Closing) {
+        let mut closing = self.closing.subscribe();
+        drop(closing.wait_for(|now| *now >= stage).await);
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        *self.closing.borrow() > Closing::No
+    }
+
+    pub(super) fn advance(&self, stage: Closing) {
+        self.closing.send_if_modified(|now| {
+            let later = *now < stage;
+            *now = (*now).max(stage);
+            later
+        });
+    }
+}

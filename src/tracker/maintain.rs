@@ -1,0 +1,218 @@
+//! What must be done now and then: ends for what stalls or takes too long, deletion of what is old. One
+//! future that the host drives.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::future::first;
+use super::held::Closing;
+use super::recovery::{end_idle, end_orphans};
+use super::{Tracker, ticks};
+use crate::error::{ErrorKind, Result};
+use crate::model::{Failure, OperationId, OrderBy, Patch, Precondition, Query, Status, Timestamp};
+use crate::store::Idle;
+
+/// How often [`Tracker::maintain`] sweeps.
+const PERIOD: Duration = Duration::from_secs(10);
+/// Operations that one sweep deletes of one rule; the rest waits for the next.
+const DELETES: usize = 10_000;
+
+/// What the host asked for, by type.
+#[derive(Debug, Default)]
+pub(super) struct Policy {
+    pub(super) leases: HashMap<Option<String>, Duration>,
+    pub(super) limits: HashMap<Option<String>, Duration>,
+    pub(super) retention: HashMap<(Option<String>, Status), Duration>,
+}
+
+impl Policy {
+    pub(super) fn lease(&self, type_name: Option<&str>) -> Option<Duration> {
+        self.leases.get(&type_name.map(Into::into)).copied()
+    }
+
+    pub(super) fn limit(&self, type_name: Option<&str>) -> Option<Duration> {
+        self.limits.get(&type_name.map(Into::into)).copied()
+    }
+}
+
+/// What one sweep did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Swept {
+    /// Ended as Failed/`orphaned`.
+    pub orphaned: Vec<OperationId>,
+    /// Ended as Failed/`stalled`.
+    pub stalled: Vec<OperationId>,
+    /// Ended as Failed/`timeout`.
+    pub timed_out: Vec<OperationId>,
+    /// Deleted because they were old.
+    pub deleted: u64,
+}
+
+impl Tracker {
+    /// Sweeps every ten seconds until the tracker is closed or gone. Spawn it once.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = longrun::Tracker::builder().in_memory().await?;
+    /// let maintaining = tokio::spawn(tracker.maintain());
+    /// tracker.close(std::time::Duration::ZERO).await?;
+    /// maintaining.await.unwrap();
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub fn maintain(&self) -> impl Future<Output = ()> + Send + use<> {
+        let clock = Arc::clone(&self.inner.clock);
+        let inner = Arc::downgrade(&self.inner);
+        let mut closing = self.held().closing.subscribe();
+        let mut drops = self.held().drops.subscribe();
+        async move {
+            loop {
+                // The tracker is not kept alive while nothing is done.
+                if let Some(inner) = inner.upgrade() {
+                    let tracker = Self { inner };
+                    if *tracker.held().closing.borrow() == Closing::Done {
+                        return;
+                    }
+                    if let Err(error) = tracker.sweep().await {
+                        tracing::warn!(%error, "a sweep failed; the next one tries again");
+                    }
+                } else {
+                    return;
+                }
+                let closed = first(vec![
+                    Box::pin(async { closing.wait_for(|stage| *stage == Closing::Done).await.is_ok() || true }),
+                    Box::pin(async {
+                        drop(drops.changed().await);
+                        false
+                    }),
+                    Box::pin(async {
+                        clock.sleep(PERIOD).await;
+                        false
+                    }),
+                ])
+                .await;
+                if closed {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One round of [`maintain`](Self::maintain), for hosts that keep their own time.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = longrun::Tracker::builder().in_memory().await?;
+    /// assert_eq!(tracker.sweep().await?.deleted, 0);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn sweep(&self) -> Result<Swept> {
+        self.enter().await?;
+        self.inner.note_maintained();
+        let mut swept = Swept::default();
+        if !self.store().opened().exclusive {
+            swept.orphaned = end_orphans(self).await?;
+        }
+        for (type_name, lease) in &self.inner.policy.leases {
+            let which = Idle::Quiet { type_name: type_name.clone(), longer_than: *lease };
+            let failure = Failure::new(Failure::STALLED, format!("gave no sign of life for {lease:?}"));
+            swept.stalled.extend(end_idle(self, &which, &failure).await?);
+        }
+        for (type_name, limit) in &self.inner.policy.limits {
+            swept.timed_out.extend(self.end_overdue(type_name.as_deref(), *limit).await?);
+        }
+        for ((type_name, status), keep) in &self.inner.policy.retention {
+            let deleted = self.delete_old(type_name.as_deref(), *status, *keep).await?;
+            swept.deleted = swept.deleted.saturating_add(deleted);
+        }
+        Ok(swept)
+    }
+
+    /// Ends what runs longer than its type may, also where its process cannot do it itself.
+    async fn end_overdue(&self, type_name: Option<&str>, limit: Duration) -> Result<Vec<OperationId>> {
+        let now = self.now()?.ticks();
+        let mut query = Query { statuses: vec![Status::Running], limit: PAGE, ..Query::default() };
+        query.type_name = type_name.map(Into::into);
+        let mut ended = Vec::new();
+        loop {
+            let page = self.store().page(&query).await?;
+            for operation in &page.items {
+                let overdue = operation
+                    .stamps()
+                    .started
+                    .is_some_and(|started| now.saturating_sub(started.ticks()) > ticks(limit));
+                if overdue {
+                    let failure = Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}"));
+                    match self.patch(operation.id(), Patch::fail(failure).if_match(operation)).await {
+                        Ok(_) => ended.push(operation.id().clone()),
+                        Err(error) => skip(operation.id(), &error),
+                    }
+                }
+            }
+            query.after = match page.next {
+                Some(next) => Some(next),
+                None => return Ok(ended),
+            };
+        }
+    }
+
+    /// Deletes what ended long ago: only what has ended, conditional on the record that was looked at.
+    async fn delete_old(&self, type_name: Option<&str>, status: Status, keep: Duration) -> Result<u64> {
+        if !status.is_terminal() {
+            return Ok(0);
+        }
+        let Some(until) =
+            TimeDelta::from_std(keep).ok().and_then(|keep| self.clock().now().checked_sub_signed(keep))
+        else {
+            return Ok(0);
+        };
+        let mut query =
+            Query { statuses: vec![status], order: OrderBy::LastAction, limit: PAGE, ..Query::default() };
+        query.type_name = type_name.map(Into::into);
+        query.until = Timestamp::try_from(until).ok();
+        if query.until.is_none() {
+            return Ok(0);
+        }
+        let mut deleted = 0_u64;
+        let mut looked = 0_usize;
+        while looked < DELETES {
+            let page = self.store().page(&query).await?;
+            looked = looked.saturating_add(page.items.len());
+            for operation in &page.items {
+                // A rule of the type's own stands before the rule for all.
+                let own = (operation.type_name().map(Into::into), status);
+                if type_name.is_none() && own.0.is_some() && self.inner.policy.retention.contains_key(&own) {
+                    continue;
+                }
+                let precondition =
+                    Precondition { if_match: Some(operation.version().into()), ..Precondition::none() };
+                match self.delete_if(operation.id(), &precondition).await {
+                    Ok(()) => deleted = deleted.saturating_add(1),
+                    Err(error) => skip(operation.id(), &error),
+                }
+            }
+            query.after = match page.next {
+                Some(next) => Some(next),
+                None => break,
+            };
+        }
+        Ok(deleted)
+    }
+}
+
+const PAGE: std::num::NonZeroU32 = std::num::NonZeroU32::MIN.saturating_add(499);
+
+/// One that cannot be handled does not keep the others.
+fn skip(id: &OperationId, error: &crate::error::Error) {
+    match error.kind() {
+        ErrorKind::PreconditionFailed
+        | ErrorKind::Terminal
+        | ErrorKind::NotFound
+        | ErrorKind::IllegalTransition => {}
+        _ => tracing::warn!(operation.id = %id, %error, "maintain passed an operation over"),
+    }
+}

@@ -1,0 +1,633 @@
+//! What users hold: load → apply → swap → retry, and what grows from it.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{
+    Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
+    TICKS_PER_SECOND, Timestamp, holder,
+};
+use crate::store::{Changes, Counts, Durability, Position, Report, Store, Swap};
+use crate::wire;
+
+mod builder;
+mod close;
+mod future;
+mod held;
+mod hub;
+mod ids;
+mod list;
+mod maintain;
+mod recovery;
+mod run;
+mod start;
+mod watch;
+
+pub use self::builder::Builder;
+pub use self::ids::{IdSource, SystemIds};
+pub use self::list::List;
+pub use self::maintain::Swept;
+pub use self::run::{Reporter, RunError};
+pub use self::start::{EndError, Run};
+pub use self::watch::{Watch, Watched};
+
+use self::held::{Closing, Held};
+use self::hub::Hub;
+use self::maintain::Policy;
+
+/// Lost races in a row after which a caller is told so.
+const ROUNDS: u32 = 1_000;
+
+/// Tracks operations: creates, changes, lists, watches and ends them.
+///
+/// A handle: clones share everything. Every method is one compare-and-swap or one read; a dropped future
+/// has made its change or not, never half of it.
+#[derive(Clone, Debug)]
+pub struct Tracker {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    rules: Rules,
+    policy: Policy,
+    held: Held,
+    hub: Arc<Hub>,
+    /// Set once, before anybody else has the tracker.
+    recovery: std::sync::OnceLock<Vec<OperationId>>,
+    /// When maintain last ran, in milliseconds of the clock; for the one warning.
+    maintained: AtomicU64,
+    warned: AtomicBool,
+}
+
+/// An operation, and whether this call made it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Created {
+    /// The operation.
+    pub operation: Operation,
+    /// `false`: it existed, as the same call had made it before.
+    pub is_new: bool,
+}
+
+impl Tracker {
+    /// A tracker over a sled store in this folder, made if it is missing. What an earlier process was
+    /// running when it died is ended as Failed/`orphaned`; [`recovery`](Self::recovery) lists it.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("jobs");
+    /// let tracker = longrun::Tracker::open(path).await?;
+    /// assert!(tracker.recovery().is_empty());
+    /// # tracker.close(std::time::Duration::ZERO).await?;
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    #[cfg(feature = "sled")]
+    pub async fn open(path: impl Into<std::path::PathBuf>) -> Result<Self> {
+        Builder::default().open(path).await
+    }
+
+    /// What can be chosen before a tracker is opened.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn new(builder: Builder, store: Arc<dyn Store>) -> Self {
+        let skew = i64::try_from(builder.clock_skew.as_nanos() / 100).unwrap_or(i64::MAX);
+        let rules = Rules { clock_skew: skew, max_result: builder.max_result, ..Rules::new(0) };
+        let maintained = AtomicU64::new(millis(builder.clock.monotonic()));
+        let inner = Inner {
+            store,
+            clock: builder.clock,
+            ids: builder.ids,
+            rules,
+            policy: builder.policy,
+            held: Held::default(),
+            hub: Arc::default(),
+            recovery: std::sync::OnceLock::new(),
+            maintained,
+            warned: AtomicBool::new(false),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    fn held(&self) -> &Held {
+        &self.inner.held
+    }
+
+    fn set_recovery(&self, orphaned: Vec<OperationId>) {
+        drop(self.inner.recovery.set(orphaned));
+    }
+
+    /// What this open found still Running of a dead process, and ended as Failed/`orphaned`.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = longrun::Tracker::builder().in_memory().await?;
+    /// assert_eq!(tracker.recovery(), []);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub fn recovery(&self) -> &[OperationId] {
+        self.inner.recovery.get().map_or(&[], Vec::as_slice)
+    }
+
+    fn rules(&self) -> Rules {
+        Rules { instance: self.store().opened().instance, ..self.inner.rules }
+    }
+
+    fn now(&self) -> Result<Timestamp> {
+        Timestamp::try_from(self.clock().now()).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "clockUnavailable", format!("the clock's date {error}"))
+        })
+    }
+
+    /// Settles what was dropped, before any other call of its holder's process. Fails only when closed.
+    async fn enter(&self) -> Result<()> {
+        self.settle().await;
+        if *self.held().closing.borrow() == Closing::Done {
+            return Err(crate::store::StoreError::Closed.into());
+        }
+        Ok(())
+    }
+
+    /// Creates an operation; answers the existing one if the same call made it before (same id, type,
+    /// labels and `retryOf`).
+    ///
+    /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let operation = tracker.create(NewOperation::new("export").label("order", "1742")).await?;
+    /// assert_eq!(operation.status(), Status::NotStarted);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn create(&self, new: NewOperation) -> Result<Operation> {
+        Ok(self.create_new(new).await?.operation)
+    }
+
+    /// [`create`](Self::create), telling whether the operation is new.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, OperationId, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let new = NewOperation::new("export").id(OperationId::derive("order", "1742"));
+    /// assert!(tracker.create_new(new.clone()).await?.is_new);
+    /// assert!(!tracker.create_new(new).await?.is_new);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn create_new(&self, new: NewOperation) -> Result<Created> {
+        self.enter().await?;
+        for _ in 0..ROUNDS {
+            let operation = self.draft(&new)?;
+            match self.store().swap(None, &operation, Durability::Immediate).await? {
+                Swap::Stored => {
+                    tracing::debug!(operation.id = %operation.id(), operation.type = operation.type_name(), "created");
+                    return Ok(Created { operation, is_new: true });
+                }
+                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
+                    return Ok(Created { operation: *existing, is_new: false });
+                }
+                Swap::Lost(Some(existing)) => {
+                    let message = format!("another operation {} exists", existing.id());
+                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
+                    return Err(error.about("id").with_current(*existing));
+                }
+                // It was there and is deleted.
+                Swap::Lost(None) => {}
+            }
+        }
+        Err(contended(None))
+    }
+
+    /// The first record that [`create`](Self::create) would write. Pure but for id, birth and time.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let draft = tracker.draft(&NewOperation::new("export"))?;
+    /// assert_eq!(draft.version().n(), 1);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub fn draft(&self, new: &NewOperation) -> Result<Operation> {
+        let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
+        Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
+            .map_err(|rejection| Error::rejected(&rejection, None))
+    }
+
+    /// What a patch makes of an operation as it was read: the next record, or `None` where nothing changes.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Patch, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let operation = tracker.draft(&NewOperation::new("export"))?;
+    /// let next = tracker.decide(&operation, &Patch::new().status(Status::Running))?;
+    /// assert!(next.is_some_and(|next| next.status() == Status::Running));
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub fn decide(&self, operation: &Operation, patch: &Patch) -> Result<Option<Operation>> {
+        match operation.apply(patch, &self.rules(), self.now()?) {
+            Ok(Applied::Unchanged) => Ok(None),
+            Ok(Applied::Changed { next, .. }) => Ok(Some(next)),
+            Err(rejection) => Err(Error::rejected(&rejection, Some(operation.clone()))),
+        }
+    }
+
+    /// The operation as it is. `NotFound` if there is none.
+    ///
+    /// ```
+    /// # use longrun::{ErrorKind, OperationId, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let error = tracker.get(&OperationId::derive("order", "1742")).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::NotFound);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn get(&self, id: &OperationId) -> Result<Operation> {
+        self.enter().await?;
+        self.store().load(id).await?.ok_or_else(|| Error::not_found(id))
+    }
+
+    /// Applies a patch: the operation as it is then. Nothing changes where it is so already.
+    ///
+    /// Refused as a whole, with the record that refused it in [`Error::current`].
+    ///
+    /// ```
+    /// # use longrun::{ErrorKind, NewOperation, Patch, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let created = tracker.create(NewOperation::new("export")).await?;
+    /// let start = Patch::new().status(Status::Running).if_match(&created);
+    /// tracker.patch(created.id(), start.clone()).await?;
+    /// let error = tracker.patch(created.id(), start).await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::PreconditionFailed);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn patch(&self, id: &OperationId, patch: Patch) -> Result<Operation> {
+        self.enter().await?;
+        self.update(id, Some(ROUNDS), |_| Ok(&patch)).await
+    }
+
+    /// The page's PATCH, raw: `if_match` as the header's text, `body` as the request's bytes.
+    ///
+    /// A stale tag wins over a body that cannot be read (RFC 9110 13.2.1).
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let created = tracker.create(NewOperation::new("export")).await?;
+    /// let body = br##"{"@odata.type": "#microsoft.graph.operation", "status": "Running"}"##;
+    /// let running = tracker.patch_json(created.id(), Some(&created.etag().to_string()), body).await?;
+    /// assert_eq!(running.status(), Status::Running);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn patch_json(&self, id: &OperationId, if_match: Option<&str>, body: &[u8]) -> Result<Operation> {
+        let if_match = if_match.map(str::parse).transpose().map_err(|error: crate::model::MalformedETag| {
+            Error::new(ErrorKind::Invalid, "malformedEntityTag", format!("`If-Match` {error}")).about("If-Match")
+        })?;
+        let precondition = Precondition { if_match, ..Precondition::none() };
+        let parsed = wire::patch(body, wire::OPERATION).map(|body| body.patch);
+        self.patch_parsed(id, &precondition, parsed).await
+    }
+
+    /// A patch whose body may not have been readable: its precondition is checked first, on the same record.
+    pub(crate) async fn patch_parsed(
+        &self,
+        id: &OperationId,
+        precondition: &Precondition,
+        parsed: Result<Patch>,
+    ) -> Result<Operation> {
+        self.enter().await?;
+        match parsed {
+            Ok(patch) => {
+                let patch = patch.precondition(precondition.clone());
+                self.update(id, Some(ROUNDS), |_| Ok(&patch)).await
+            }
+            Err(error) => {
+                let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+                Err(match precondition.check(Some(&current.etag())) {
+                    Ok(()) => error,
+                    Err(unmet) => Error::rejected(&Rejection::Precondition(unmet), Some(current)),
+                })
+            }
+        }
+    }
+
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
+    async fn update<'p>(
+        &self,
+        id: &OperationId,
+        rounds: Option<u32>,
+        patch: impl Fn(&Operation) -> Result<&'p Patch>,
+    ) -> Result<Operation> {
+        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+        let mut round = 0_u32;
+        loop {
+            let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
+            let (next, durability) = match applied {
+                Ok(Applied::Unchanged) => return Ok(current),
+                Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
+                Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
+                Err(rejection) => {
+                    tracing::debug!(operation.id = %id, code = rejection.code(), "refused");
+                    return Err(Error::rejected(&rejection, Some(current)));
+                }
+            };
+            match self.store().swap(Some(current.version()), &next, durability).await? {
+                Swap::Stored => {
+                    if next.status() != current.status() {
+                        let code = next.failure().map(Failure::code);
+                        tracing::debug!(operation.id = %id, status = next.status().as_str(), code, "moved");
+                    }
+                    return Ok(next);
+                }
+                Swap::Lost(Some(winner)) => current = *winner,
+                Swap::Lost(None) => return Err(Error::not_found(id)),
+            }
+            round = round.saturating_add(1);
+            if rounds.is_some_and(|rounds| round >= rounds) {
+                return Err(contended(Some(current)));
+            }
+        }
+    }
+
+    /// Progress of a Running operation, 0 to 100; never back. Readable at once, on disk within half a second.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Patch, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let new = NewOperation::new("export").patch(Patch::new().status(Status::Running));
+    /// let id = tracker.create(new).await?.id().clone();
+    /// assert_eq!(tracker.progress(&id, 40).await?.progress().map(|done| done.percent()), Some(40));
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn progress(&self, id: &OperationId, percent: u8) -> Result<Operation> {
+        self.patch(id, Patch::new().progress(percent)).await
+    }
+
+    /// A sign of life: `lastActionDateTime` moves on.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let created = tracker.create(NewOperation::new("export")).await?;
+    /// assert!(tracker.heartbeat(created.id()).await?.last_action() > created.last_action());
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn heartbeat(&self, id: &OperationId) -> Result<Operation> {
+        self.patch(id, Patch::heartbeat()).await
+    }
+
+    /// Ends a Running operation well, with what came out.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Patch, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let new = NewOperation::new("export").patch(Patch::new().status(Status::Running));
+    /// let id = tracker.create(new).await?.id().clone();
+    /// assert_eq!(tracker.complete(&id, "42 rows").await?.result::<String>().unwrap(), "42 rows");
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn complete(&self, id: &OperationId, result: impl serde::Serialize + Send) -> Result<Operation> {
+        let json = Json::new(&result)
+            .map_err(|error| Error::from(crate::model::Unfit::new("result", error.to_string())))?;
+        // `()` writes null, and no operation has a null result.
+        self.patch(id, Patch::complete(Some(json).filter(|json| !json.is_null()))).await
+    }
+
+    /// Ends a Running operation badly, with the reason.
+    ///
+    /// ```
+    /// # use longrun::{Failure, NewOperation, Patch, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let new = NewOperation::new("export").patch(Patch::new().status(Status::Running));
+    /// let id = tracker.create(new).await?.id().clone();
+    /// let failed = tracker.fail(&id, Failure::new("noRows", "nothing to export")).await?;
+    /// assert_eq!(failed.failure().map(|failure| failure.code()), Some("noRows"));
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn fail(&self, id: &OperationId, failure: impl Into<Failure> + Send) -> Result<Operation> {
+        self.patch(id, Patch::fail(failure)).await
+    }
+
+    /// Asks for the end: what is not started ends at once as Failed/`cancelled`, what runs is asked to.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();
+    /// assert_eq!(tracker.cancel(&id).await?.status(), Status::Failed);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn cancel(&self, id: &OperationId) -> Result<Operation> {
+        self.patch(id, Patch::cancel()).await
+    }
+
+    /// Claims an operation for a holder that names itself, such as a worker in another process: the first
+    /// wins, the same holder again finds it unchanged.
+    ///
+    /// `Invalid` for a name that begins with `open:`, which is how processes name their own claims.
+    ///
+    /// ```
+    /// # use longrun::{ErrorKind, NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();
+    /// tracker.claim(&id, "worker-7").await?;
+    /// tracker.claim(&id, "worker-7").await?;
+    /// let error = tracker.claim(&id, "worker-8").await.unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::IllegalTransition);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn claim(&self, id: &OperationId, holder: impl Into<String>) -> Result<Operation> {
+        self.claim_if(id, holder.into(), Precondition::none()).await
+    }
+
+    pub(crate) async fn claim_if(
+        &self,
+        id: &OperationId,
+        holder: String,
+        precondition: Precondition,
+    ) -> Result<Operation> {
+        if holder.starts_with(holder::RESERVED) {
+            return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
+        }
+        if self.held().is_closing() {
+            return Err(crate::store::StoreError::Closed.into());
+        }
+        self.patch(id, Patch::claim(holder).precondition(precondition)).await
+    }
+
+    /// Deletes an operation that has ended. `Conflict` while it is active.
+    ///
+    /// ```
+    /// # use longrun::{ErrorKind, NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();
+    /// assert_eq!(tracker.delete(&id).await.unwrap_err().kind(), ErrorKind::Conflict);
+    /// tracker.cancel(&id).await?;
+    /// tracker.delete(&id).await?;
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn delete(&self, id: &OperationId) -> Result<()> {
+        self.delete_if(id, &Precondition::none()).await
+    }
+
+    pub(crate) async fn delete_if(&self, id: &OperationId, precondition: &Precondition) -> Result<()> {
+        self.enter().await?;
+        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+        for _ in 0..ROUNDS {
+            if let Err(rejection) = current.check_delete(precondition) {
+                return Err(Error::rejected(&rejection, Some(current)));
+            }
+            match self.store().remove(id, current.version()).await? {
+                Swap::Stored => {
+                    tracing::debug!(operation.id = %id, "deleted");
+                    return Ok(());
+                }
+                Swap::Lost(Some(winner)) => current = *winner,
+                Swap::Lost(None) => return Err(Error::not_found(id)),
+            }
+        }
+        Err(contended(Some(current)))
+    }
+
+    /// A list, asked for step by step and awaited.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// tracker.create(NewOperation::new("export").label("order", "1742")).await?;
+    /// let page = tracker.list().status(Status::NotStarted).label("order", "1742").await?;
+    /// assert_eq!(page.items.len(), 1);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub fn list(&self) -> List {
+        List::new(self.clone())
+    }
+
+    /// A list from a whole query.
+    ///
+    /// ```
+    /// # use longrun::{Tracker, model::Query};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// assert!(tracker.page(&Query::default()).await?.items.is_empty());
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn page(&self, query: &Query) -> Result<crate::model::Page> {
+        List::of(self.clone(), query.clone()).await
+    }
+
+    /// How many operations there are, by type and status: exact, whatever the total.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// tracker.create(NewOperation::new("export")).await?;
+    /// assert_eq!(tracker.counts().await?.of(Status::NotStarted), 1);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn counts(&self) -> Result<Counts> {
+        self.enter().await?;
+        Ok(self.store().counts().await?)
+    }
+
+    /// The lossless feed after a position, from [`Position::START`] the snapshot first: the newest version of
+    /// each operation that changed. Keep `next` and go on from it, also after a restart.
+    ///
+    /// `PositionExpired` if what was deleted since is no longer known: begin from the start.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Tracker, store::Position};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// tracker.create(NewOperation::new("export")).await?;
+    /// let changes = tracker.changes(&Position::START, 100).await?;
+    /// assert_eq!(changes.items.len(), 1);
+    /// assert!(tracker.changes(&changes.next, 100).await?.items.is_empty());
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn changes(&self, after: &Position, limit: u32) -> Result<Changes> {
+        self.enter().await?;
+        let limit = NonZeroU32::new(limit.min(Query::MAX_LIMIT))
+            .ok_or_else(|| Error::from(crate::model::Unfit::new("limit", "must be 1 or more")))?;
+        Ok(self.store().changes(after, limit).await?)
+    }
+
+    /// Reads the whole store anew and reports every difference from what is in memory.
+    ///
+    /// ```
+    /// # use longrun::Tracker;
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// assert!(tracker.verify().await?.problems.is_empty());
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn verify(&self) -> Result<Report> {
+        self.enter().await?;
+        Ok(self.store().verify().await?)
+    }
+}
+
+fn contended(current: Option<Operation>) -> Error {
+    let message = format!("lost {ROUNDS} races in a row");
+    let error = Error::new(ErrorKind::Contended, "contended", message);
+    match current {
+        Some(current) => error.with_current(current),
+        None => error,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A span of the clock in ticks.
+fn ticks(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(TICKS_PER_SECOND)
+}
+
+impl Inner {
+    /// Maintain runs now.
+    fn note_maintained(&self) {
+        self.maintained.store(millis(self.clock.monotonic()), Ordering::Relaxed);
+    }
+
+    /// Warns once where operations run and nobody has driven maintain for two minutes.
+    fn warn_if_forgotten(&self) {
+        let since = millis(self.clock.monotonic()).saturating_sub(self.maintained.load(Ordering::Relaxed));
+        if since > 120_000 && !self.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!("operations run and nobody drives Tracker::maintain: what stalls will not be noticed");
+        }
+    }
+}
