@@ -3,6 +3,7 @@
 #[cfg(feature = "rivals")]
 pub mod fjall;
 pub mod log;
+pub mod longrun;
 #[cfg(feature = "rivals")]
 pub mod redb;
 pub mod sled_transaction;
@@ -28,6 +29,8 @@ pub const CEILING: &str = "log-preallocated";
 pub const NAMES: &[&str] = &[
     CEILING,
     LOG,
+    "longrun-sled",
+    "longrun-memory",
     "sled-transaction",
     #[cfg(feature = "rivals")]
     "sqlite",
@@ -45,6 +48,8 @@ pub async fn measure(job: &Job) -> Result<Measurement> {
     match job.contender.as_str() {
         LOG => works::run::<log::Log<false>>(job).await,
         CEILING => works::run::<log::Log<true>>(job).await,
+        "longrun-sled" => works::run::<longrun::Longrun<true>>(job).await,
+        "longrun-memory" => works::run::<longrun::Longrun<false>>(job).await,
         "sled-transaction" => works::run::<sled_transaction::SledTransaction>(job).await,
         #[cfg(feature = "rivals")]
         "sqlite" => works::run::<Grouped<sqlite::Sqlite>>(job).await,
