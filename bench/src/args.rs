@@ -21,7 +21,7 @@ Works
   churn             create, start, complete, delete with --records live (100000): the folder's size
 
 Options
-  --contenders A,B  which (default: all of this build)
+  --contenders A,B  which (default: all of this build that can)
   --callers 1,64    how many tasks call at once (default: 1,8,64,512; contended, growth, churn 64; reads 1)
   --rounds R        interleaved rounds (default: 3; churn 1; growth has one)
   --seconds S       measured window of each measurement (default: 5)
@@ -83,7 +83,7 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
     let mut work = None;
     let mut options = Options {
         work: Work::Lifecycle,
-        contenders: contenders::NAMES.iter().map(ToString::to_string).collect(),
+        contenders: Vec::new(),
         callers: Vec::new(),
         rounds: 0,
         seconds: 5.0,
@@ -117,6 +117,10 @@ fn parse_from(mut parser: lexopt::Parser) -> Result<Command> {
     }
     let work = work.ok_or_else(|| anyhow!("no work named; --help lists them"))?;
     options.work = work;
+    if options.contenders.is_empty() {
+        let all = contenders::NAMES.iter().filter(|name| contenders::takes_part(name, work));
+        options.contenders = all.map(ToString::to_string).collect();
+    }
     if options.callers.is_empty() {
         options.callers = work.usual_callers().to_vec();
     }
@@ -140,6 +144,9 @@ fn check(options: &Options) -> Result<()> {
     for name in &options.contenders {
         if !contenders::NAMES.contains(&name.as_str()) {
             bail!("no contender {name} in this build, which has {}", contenders::NAMES.join(", "));
+        }
+        if !contenders::takes_part(name, options.work) {
+            bail!("{name} cannot do {}", options.work.name());
         }
     }
     Ok(())

@@ -27,7 +27,7 @@ use crate::{
 const FRAME: usize = 4 + ENCODED;
 
 /// What is written ahead of the log at a time.
-const BLOCKS: u64 = 64 << 20;
+const BLOCKS: u64 = 16 << 20;
 
 /// The log; `AHEAD` says whether its blocks are written beforehand.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use anyhow::{Result, bail};
 use crate::group::Grouped;
 use crate::{
     job::{Job, Measurement},
-    works,
+    works::{self, Work},
 };
 
 /// The log that every ratio is taken to.
@@ -38,7 +38,22 @@ pub const NAMES: &[&str] = &[
     "redb",
     #[cfg(feature = "rivals")]
     "fjall",
+    #[cfg(feature = "rivals")]
+    "rustqueue",
+    #[cfg(feature = "rivals")]
+    "rustqueue-coalesced",
+    #[cfg(feature = "rivals")]
+    "effectum",
+    #[cfg(feature = "rivals")]
+    "apalis-sqlite",
 ];
+
+/// Whether a contender can do a work: the peers hand out jobs themselves, a job's own moves are not theirs to offer.
+#[must_use]
+pub fn takes_part(contender: &str, work: Work) -> bool {
+    let is_peer = matches!(contender, "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite");
+    work == Work::Lifecycle || !is_peer
+}
 
 /// Makes the measurement with the contender that the job names.
 ///

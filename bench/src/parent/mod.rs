@@ -1,9 +1,10 @@
 //! Interleaves the contenders: every round measures each of them once, at every number of callers.
 
 mod growth;
+mod peers;
 
 use std::{
-    env, fs,
+    fs,
     path::Path,
     process::{Command, Stdio},
 };
@@ -39,6 +40,7 @@ pub struct Series {
 /// A contender's own, and those of the machine.
 pub fn run(options: &Options) -> Result<()> {
     fs::create_dir_all(&options.dir).with_context(|| format!("make {}", options.dir.display()))?;
+    peers::build(&options.contenders)?;
     let all = if options.work == Work::Growth { growth::run(options)? } else { interleave(options)? };
     report::print(options, &all)
 }
@@ -136,9 +138,9 @@ pub fn measure(job: &Job) -> Result<Measurement> {
 /// The command that runs a job.
 ///
 /// # Errors
-/// This program cannot be found.
+/// The contender's program cannot be found.
 pub fn child(job: &Job) -> Result<Command> {
-    let mut command = Command::new(env::current_exe()?);
+    let mut command = Command::new(peers::program(&job.contender)?);
     command.arg("--child").arg(serde_json::to_string(job)?);
     Ok(command)
 }
