@@ -9,6 +9,7 @@ use super::{StoreError, SyncMethod, failed};
 
 const LOCK: &str = "longrun.lock";
 const STORE: &str = "store";
+const JOURNAL: &str = "journal";
 const BUILDING: &str = "store.tmp";
 
 /// A folder that this process alone has open, until this is dropped.
@@ -70,6 +71,11 @@ impl Folder {
     /// Where the complete store is.
     pub(super) fn store(&self) -> PathBuf {
         self.path.join(STORE)
+    }
+
+    /// Where the journal is.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
     }
 
     /// Where a new store is built.
