@@ -1,6 +1,8 @@
 //! Background job-state tracker.
 pub mod clock;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod model;
 pub mod store;
 mod tracker;

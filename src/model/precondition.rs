@@ -178,8 +178,4 @@ impl Precondition {
         }
         Ok(())
     }
-
-    pub(crate) fn is_none(&self) -> bool {
-        self.if_match.is_none() && self.if_none_match.is_none()
-    }
 }
