@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::fault::Fault;
-use crate::model::{Precondition, Tags};
+use crate::model::{MalformedETag, Precondition, Tags};
 
 /// The host that links are made of, validated: one, of `[A-Za-z0-9._-]`, IPv4 or `[IPv6]`, and a port
 /// (PROTOCOL 133).
@@ -96,12 +96,7 @@ fn tags(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<O
         return Ok(None);
     }
     let lines: Result<Vec<_>, _> = lines.into_iter().collect();
-    let tags = lines.ok().and_then(|lines| lines.join(", ").parse().ok());
-    match tags {
-        Some(tags) => Ok(Some(tags)),
-        None => {
-            Err(Fault::bad("malformedEntityTag", format!("`{shown}` must be * or a list of entity tags"))
-                .about(shown))
-        }
-    }
+    let tags = lines.map_err(|_| MalformedETag).and_then(|lines| lines.join(", ").parse());
+    let malformed = |error: MalformedETag| Fault::bad("malformedEntityTag", format!("`{shown}` {error}")).about(shown);
+    tags.map(Some).map_err(malformed)
 }

@@ -50,6 +50,10 @@ impl Server {
         let router = Router::new().merge(dress(http::graph(tracker.clone(), access.clone()).path(SET))).merge(
             dress(http::graph(tracker.clone(), access.clone()).path(NOTES)).declared_type(http::ONENOTE_OPERATION),
         );
+        let router = router
+            .merge(http::azure(tracker.clone(), access.clone()).path("/azure/operations"))
+            .merge(http::google(tracker.clone(), access.clone()).path("/v1/longrun/operations"))
+            .merge(http::counters(tracker.clone(), access));
         let address = listen(router, limits).await;
         Self { address, tracker, clock }
     }
@@ -308,4 +312,54 @@ pub(crate) async fn together<T>(futures: impl Iterator<Item = impl Future<Output
     })
     .await;
     running.into_iter().map(|(_, answer)| answer.unwrap()).collect()
+}
+
+impl Server {
+    /// A GET, and once it waits this, step by step, until it is answered.
+    pub(crate) async fn get_while(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        mut step: impl AsyncFnMut(),
+    ) -> Reply {
+        let before = self.tracker.watchers();
+        let driver = async {
+            while self.tracker.watchers() == before {
+                tokio::task::yield_now().await;
+            }
+            loop {
+                step().await;
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            reply = self.get_with(path, headers) => reply,
+            () = driver => unreachable!("the driver goes on for ever"),
+        }
+    }
+}
+
+impl Server {
+    /// The status of an answer, whatever becomes of its body: that of a stream has no end.
+    pub(crate) async fn status_of(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> u16 {
+        let host = self.address.to_string();
+        let all: Vec<_> = [("Host", host.as_str())].iter().chain(headers).copied().collect();
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&request(method, path, &all, body.as_bytes())).await.unwrap();
+        let mut bytes = Vec::new();
+        while find(&bytes, b"\r\n").is_none() {
+            assert!(more(&mut stream, &mut bytes).await, "closed without an answer");
+        }
+        String::from_utf8_lossy(&bytes).split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Reply {
+    /// Asserts the status of a refusal by any face; its challenge.
+    #[track_caller]
+    pub(crate) fn refused_anywhere(&self, status: u16) -> Option<&str> {
+        self.is(status);
+        assert!(self.json()["error"]["message"].is_string());
+        self.header("www-authenticate")
+    }
 }
