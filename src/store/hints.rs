@@ -36,7 +36,10 @@ impl Listeners {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        lock(&self.list).is_empty()
+        let mut list = lock(&self.list);
+        // Streams that are gone do not listen.
+        list.retain(|queue| Arc::strong_count(queue) > 1);
+        list.is_empty()
     }
 
     pub(super) fn tell(&self, ids: impl Iterator<Item = OperationId> + Clone) {
@@ -58,6 +61,19 @@ impl Listeners {
             true
         });
         // A waker may read the stream at once: no lock is held here.
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Any operation may have changed.
+    #[cfg(feature = "postgres")]
+    pub(super) fn tell_any(&self) {
+        let mut woken = Vec::new();
+        for queue in &*lock(&self.list) {
+            let mut queue = lock(queue);
+            queue.ids.clear();
+            queue.missed = true;
+            woken.extend(queue.waker.take());
+        }
         woken.into_iter().for_each(Waker::wake);
     }
 
