@@ -14,9 +14,16 @@ use crate::store::{Hint, HintStream};
 const BACKLOG: usize = 4_096;
 
 /// Everybody who listens.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listeners {
-    list: Mutex<Vec<Arc<Mutex<Queue>>>>,
+    /// `None` once the store is closed.
+    list: Mutex<Option<Vec<Arc<Mutex<Queue>>>>>,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        Self { list: Mutex::new(Some(Vec::new())) }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -30,35 +37,45 @@ struct Queue {
 
 impl Listeners {
     pub(super) fn listen(&self) -> HintStream {
-        let queue = Arc::new(Mutex::default());
-        lock(&self.list).push(Arc::clone(&queue));
+        let mut list = lock(&self.list);
+        let queue = Arc::new(Mutex::new(Queue { closed: list.is_none(), ..Queue::default() }));
+        if let Some(list) = &mut *list {
+            // Those who left are let go before the list grows.
+            if list.len() == list.capacity() {
+                list.retain(|queue| Arc::strong_count(queue) > 1);
+            }
+            list.push(Arc::clone(&queue));
+        }
         Box::pin(Hints { queue })
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        let mut list = lock(&self.list);
         // Streams that are gone do not listen.
-        list.retain(|queue| Arc::strong_count(queue) > 1);
-        list.is_empty()
+        lock(&self.list).as_ref().is_none_or(|list| list.iter().all(|queue| Arc::strong_count(queue) == 1))
     }
 
-    pub(super) fn tell(&self, ids: impl Iterator<Item = OperationId> + Clone) {
+    pub(super) fn tell<I>(&self, ids: &I)
+    where
+        I: Iterator<Item = OperationId> + Clone,
+    {
         let mut woken = Vec::new();
-        lock(&self.list).retain(|queue| {
-            // The stream is gone.
-            if Arc::strong_count(queue) == 1 {
-                return false;
-            }
-            let mut queue = lock(queue);
-            if !queue.missed {
-                queue.ids.extend(ids.clone());
-                if queue.ids.len() > BACKLOG {
-                    queue.ids.clear();
-                    queue.missed = true;
+        lock(&self.list).iter_mut().for_each(|list| {
+            list.retain(|queue| {
+                // The stream is gone.
+                if Arc::strong_count(queue) == 1 {
+                    return false;
                 }
-            }
-            woken.extend(queue.waker.take());
-            true
+                let mut queue = lock(queue);
+                if !queue.missed {
+                    queue.ids.extend(ids.clone());
+                    if queue.ids.len() > BACKLOG {
+                        queue.ids.clear();
+                        queue.missed = true;
+                    }
+                }
+                woken.extend(queue.waker.take());
+                true
+            });
         });
         // A waker may read the stream at once: no lock is held here.
         woken.into_iter().for_each(Waker::wake);
@@ -68,7 +85,7 @@ impl Listeners {
     #[cfg(feature = "postgres")]
     pub(super) fn tell_any(&self) {
         let mut woken = Vec::new();
-        for queue in &*lock(&self.list) {
+        for queue in lock(&self.list).iter().flatten() {
             let mut queue = lock(queue);
             queue.ids.clear();
             queue.missed = true;
@@ -78,8 +95,8 @@ impl Listeners {
     }
 
     pub(super) fn close(&self) {
-        let list = std::mem::take(&mut *lock(&self.list));
-        for queue in list {
+        let list = lock(&self.list).take();
+        for queue in list.into_iter().flatten() {
             let mut queue = lock(&queue);
             queue.closed = true;
             let waker = queue.waker.take();

@@ -213,7 +213,9 @@ impl FromStr for Position {
         let mut parts = text.split('-').map(|part| u64::from_str_radix(part, 16));
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(Ok(store)), Some(Ok(at)), Some(Ok(since)), None) => {
-                Some(Self { store, at, since }).filter(|position| position.to_string() == text)
+                // Of no store there is the start alone.
+                let given = |position: &Self| store != 0 || *position == Self::START;
+                Some(Self { store, at, since }).filter(|found| given(found) && found.to_string() == text)
             }
             _ => None,
         }

@@ -28,7 +28,7 @@ impl Default for Builder {
         Self {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds::default()),
-            clock_skew: Duration::from_secs(5 * 60),
+            clock_skew: Duration::from_mins(5),
             max_result: 64 * 1024,
             policy: Policy::default(),
             inspect: false,

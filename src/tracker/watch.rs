@@ -58,7 +58,7 @@ impl Watch {
                     return Some(Ok(Watched::Updated(Box::new(operation))));
                 }
                 Ok(Some(_)) => self.tracker.await_hint(&mut self.hints, None).await,
-            };
+            }
         }
     }
 }

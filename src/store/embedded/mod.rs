@@ -96,9 +96,13 @@ impl<E: Engine> Embedded<E> {
         exclusive: bool,
         inspect: bool,
     ) -> Result<Self, StoreError> {
-        let (sender, opened) = oneshot::channel();
+        let (sender, started) = oneshot::channel();
         let run = move || {
             let dead_before = OnceLock::new();
+            if !exclusive {
+                // Earlier instances may live: none is known to be dead.
+                dead_before.get_or_init(|| 0);
+            }
             let scanned = opener().and_then(|engine| {
                 let state = scan::scan(&engine, inspect, &dead_before, clock.monotonic())?;
                 Ok((engine, state))
@@ -118,15 +122,17 @@ impl<E: Engine> Embedded<E> {
                 }),
                 Err(error) => return drop(sender.send(Err(error))),
             };
-            // Nobody waits for the open any more: drop the engine again.
-            if sender.send(Ok(Arc::clone(&shared))).is_ok() {
-                shared.work();
-            }
+            // Sent whole, so that a store nobody takes any more is closed again by being dropped, in the
+            // channel too.
+            let store = Self { shared: Arc::clone(&shared), worker: Mutex::default(), exclusive };
+            drop(sender.send(Ok(store)));
+            shared.work();
         };
         let worker = std::thread::Builder::new().name("longrun-store".into()).spawn(run);
         let worker = worker.map_err(StoreError::definite)?;
-        let shared = opened.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
-        Ok(Self { shared, worker: Mutex::new(Some(worker)), exclusive })
+        let mut store: Self = started.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
+        *store.worker.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(worker);
+        Ok(store)
     }
 
     /// The engine, while the store is open.
@@ -157,7 +163,7 @@ impl<E: Engine> Embedded<E> {
         match submitted {
             Submitted::Shown => {
                 if !self.shared.listeners.is_empty() {
-                    self.shared.listeners.tell(std::iter::once(id.clone()));
+                    self.shared.listeners.tell(&std::iter::once(id.clone()));
                 }
                 Ok(Swap::Stored)
             }
@@ -317,24 +323,19 @@ impl<E: Engine> Store for Embedded<E> {
                 return Err(StoreError::PositionExpired);
             }
             let feed = state.index.feed_after(after.at(), limit);
-            let found: Vec<_> = feed.filter_map(|(at, slot)| Some((at, state.index.id(slot)?.clone()))).collect();
+            let entry = |(at, slot)| Some((at, state.index.id(slot)?.clone(), state.index.deleted(slot)));
+            let found: Vec<_> = feed.filter_map(entry).collect();
             (found, state.meta.store, since, state.durable)
         };
         let at_end = found.len() < limit;
-        let end = found.last().map_or(after.at(), |(at, _)| *at);
+        let end = found.last().map_or(after.at(), |(at, ..)| *at);
         let mut items = Vec::with_capacity(found.len());
-        for (sequence, id) in found {
-            match self.shared.load(&id)? {
-                Some(operation) => items.push(Change::Updated(operation)),
-                // Deleted; or created just now, which a later place will tell.
-                None => {
-                    if let Some(record::Record { sequence: at, entry: Entry::Tombstone { id, version, .. } }) =
-                        self.shared.read(&id)?
-                        && at == sequence
-                    {
-                        items.push(Change::Deleted { id, version });
-                    }
-                }
+        for (_, id, deleted) in found {
+            match (self.shared.load(&id)?, deleted) {
+                (Some(operation), _) => items.push(Change::Updated(operation)),
+                (None, Some(version)) => items.push(Change::Deleted { id, version }),
+                // Deleted just now, which a later place will tell.
+                (None, None) => {}
             }
         }
         let at = if at_end { end.max(durable) } else { end };

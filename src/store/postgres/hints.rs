@@ -134,7 +134,7 @@ impl Shared {
             // There may be more than were looked at.
             self.listeners.tell_any();
         } else if found {
-            self.listeners.tell(ids.into_iter());
+            self.listeners.tell(&ids.into_iter());
         }
         *seen = Seen { horizon, beyond };
         Ok(found)

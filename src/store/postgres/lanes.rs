@@ -137,7 +137,9 @@ pub(super) async fn lane(shared: Arc<Shared>) {
         let mut connection = match shared.connection().await {
             Ok(connection) => connection,
             Err(failed) => {
-                batch.into_iter().for_each(|pending| shared.lanes.fail(pending, &failed));
+                for pending in batch {
+                    shared.lanes.fail(pending, &failed);
+                }
                 continue;
             }
         };
@@ -188,7 +190,9 @@ async fn send(shared: &Shared, connection: &mut PoolConnection<Postgres>, mut ba
             true
         }
         Err(failed) if failed.row => {
-            batch.into_iter().for_each(|pending| shared.lanes.alone.push(pending));
+            for pending in batch {
+                shared.lanes.alone.push(pending);
+            }
             true
         }
         Err(failed) => {

@@ -241,7 +241,7 @@ impl Shared {
         }
         self.count_write(created);
         if !self.listeners.is_empty() {
-            self.listeners.tell(ids.into_iter());
+            self.listeners.tell(&ids.into_iter());
         }
         self.told.notify_one();
     }
@@ -298,9 +298,6 @@ impl Store for PostgresStore {
 
     fn hints(&self) -> HintStream {
         let stream = self.shared.listeners.listen();
-        if self.shared.closed.load(Ordering::Acquire) {
-            self.shared.listeners.close();
-        }
         self.shared.listened.notify_one();
         stream
     }

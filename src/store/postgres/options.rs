@@ -8,6 +8,7 @@ use crate::store::StoreError;
 
 /// How a [`PostgresStore`](super::PostgresStore) is opened.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, made by a method of its own")]
 pub struct PostgresOptions {
     pub(super) schema: String,
     pub(super) clock: Arc<dyn Clock>,

@@ -149,14 +149,14 @@ impl Shared {
             }
         };
         let mut items = Vec::with_capacity(rows.len());
-        let mut last = None;
+        let mut end = None;
         for row in rows.iter().take(limit) {
             let id = id_column(row, 1)?;
             items.push(*decode_live(&id, column(row, 2)?)?);
-            last = Some((column::<i64>(row, 0)?, id));
+            end = Some((column::<i64>(row, 0)?, id));
         }
         let more = match &query.label {
-            _ if rows.len() > limit => last,
+            _ if rows.len() > limit => end,
             Some((name, value)) => {
                 let text = list.last_candidate();
                 let ask = || {

@@ -1,5 +1,6 @@
 //! The store's own tables: made, brought up to date, and told apart from others'.
 
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _};
 
@@ -64,7 +65,7 @@ async fn text(connection: &mut PgConnection, sql: String) -> Result<Option<Strin
 async fn run(connection: &mut PgConnection, sql: String) -> Result<(), StoreError> {
     match sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await {
         Ok(_) => Ok(()),
-        Err(error) => match error.as_database_error().and_then(|error| error.code()).as_deref() {
+        Err(error) => match error.as_database_error().and_then(DatabaseError::code).as_deref() {
             Some("42P06" | "42P07") => {
                 Err(StoreError::Unsupported("the schema holds tables of something else".into()))
             }
