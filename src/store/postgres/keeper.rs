@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Shared;
 use super::row::column;
+use super::{PostgresStore, Shared};
 use crate::store::StoreError;
 
 /// How often an instance says that it lives. One silent for [`SILENCE`](super::idle::SILENCE) is dead.
@@ -36,6 +36,16 @@ pub(super) async fn keep(shared: Arc<Shared>) {
         }
         shared.report("fold", shared.fold().await);
         shared.report("analyze", shared.analyze().await);
+    }
+}
+
+impl PostgresStore {
+    /// Makes the store's rounds now, which it otherwise makes by itself every 10 s: says that this instance
+    /// lives, purges what is due, folds counts. Safe to call anywhere, any number of times at once.
+    pub async fn maintain_now(&self) -> Result<(), StoreError> {
+        self.shared.renew().await?;
+        self.shared.purge().await?;
+        self.shared.fold().await
     }
 }
 

@@ -1,5 +1,5 @@
 CREATE TABLE {s}.meta (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
     -- The store's number, a random one.
     store bigint NOT NULL,
     -- The newest open.

@@ -1,0 +1,7 @@
+//! A private PostgreSQL server for tests, and what breaks the way to it.
+
+mod proxy;
+mod server;
+
+pub use self::proxy::{Cut, Proxy};
+pub use self::server::{Server, Settings};

@@ -1,0 +1,12 @@
+//! Behaviour of the PostgreSQL store on a private server.
+
+mod support;
+
+mod basics;
+mod crossing;
+mod feed;
+mod groups;
+mod leases;
+mod lists;
+mod opening;
+mod races;
