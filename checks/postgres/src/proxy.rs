@@ -3,9 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
@@ -22,19 +23,22 @@ pub struct Proxy {
 pub struct Cut {
     to_server: AtomicI64,
     to_client: AtomicI64,
-    /// Bytes that passed to the client since armed.
-    passed: AtomicI64,
+    /// Whether a cut that happened is the last.
+    once: AtomicBool,
+    /// Cuts that happened.
+    made: AtomicI64,
 }
 
 impl Cut {
-    /// Cuts all connections after so many more bytes to the server.
-    pub fn after_sent(&self, bytes: i64) {
+    /// Cuts after so many more bytes to the server: once, or every connection until told otherwise.
+    pub fn after_sent(&self, bytes: i64, once: bool) {
+        self.once.store(once, Ordering::SeqCst);
         self.to_server.store(bytes, Ordering::SeqCst);
     }
 
-    /// Cuts all connections after so many more bytes to the client.
-    pub fn after_answered(&self, bytes: i64) {
-        self.passed.store(0, Ordering::SeqCst);
+    /// Cuts after so many more bytes to the client.
+    pub fn after_answered(&self, bytes: i64, once: bool) {
+        self.once.store(once, Ordering::SeqCst);
         self.to_client.store(bytes, Ordering::SeqCst);
     }
 
@@ -44,9 +48,22 @@ impl Cut {
         self.to_client.store(i64::MAX, Ordering::SeqCst);
     }
 
-    /// Bytes that passed to the client since [`after_answered`](Self::after_answered).
-    pub fn answered(&self) -> i64 {
-        self.passed.load(Ordering::SeqCst)
+    /// Cuts that happened so far.
+    pub fn made(&self) -> i64 {
+        self.made.load(Ordering::SeqCst)
+    }
+
+    /// How many of `length` bytes may still pass, and whether the connection is cut after them.
+    fn take(&self, left: &AtomicI64, length: i64) -> (i64, bool) {
+        let before = left.fetch_sub(length, Ordering::SeqCst);
+        if before > length {
+            return (length, false);
+        }
+        self.made.fetch_add(1, Ordering::SeqCst);
+        if self.once.load(Ordering::SeqCst) {
+            self.never();
+        }
+        (before.max(0), true)
     }
 }
 
@@ -59,7 +76,8 @@ impl Proxy {
         let cut = Arc::new(Cut {
             to_server: AtomicI64::new(i64::MAX),
             to_client: AtomicI64::new(i64::MAX),
-            passed: AtomicI64::new(0),
+            once: AtomicBool::new(false),
+            made: AtomicI64::new(0),
         });
         let shared = Arc::clone(&cut);
         #[expect(clippy::disallowed_methods, reason = "a test's own helper")]
@@ -96,31 +114,18 @@ async fn pass(client: UnixStream, server: UnixStream, cut: Arc<Cut>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     tokio::select! {
-        () = copy(&mut from_client, &mut to_server, &cut.to_server, None) => {}
-        () = copy(&mut from_server, &mut to_client, &cut.to_client, Some(&cut.passed)) => {}
+        () = copy(&mut from_client, &mut to_server, &cut, &cut.to_server) => {}
+        () = copy(&mut from_server, &mut to_client, &cut, &cut.to_client) => {}
     }
 }
 
-async fn copy(
-    from: &mut tokio::net::unix::OwnedReadHalf,
-    to: &mut tokio::net::unix::OwnedWriteHalf,
-    left: &AtomicI64,
-    passed: Option<&AtomicI64>,
-) {
+async fn copy(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, cut: &Cut, left: &AtomicI64) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let Ok(read @ 1..) = from.read(&mut buffer).await else { return };
-        let length = i64::try_from(read).unwrap_or(i64::MAX);
-        let before = left.fetch_sub(length, Ordering::SeqCst);
-        let allowed = usize::try_from(before.clamp(0, length)).unwrap_or(0);
-        let part = buffer.get(..allowed).unwrap_or_default();
-        if to.write_all(part).await.is_err() {
-            return;
-        }
-        if let Some(passed) = passed {
-            passed.fetch_add(i64::try_from(allowed).unwrap_or(0), Ordering::SeqCst);
-        }
-        if before <= length && before < i64::MAX / 2 {
+        let (allowed, ends) = cut.take(left, i64::try_from(read).unwrap_or(i64::MAX));
+        let part = buffer.get(..usize::try_from(allowed).unwrap_or(0)).unwrap_or_default();
+        if to.write_all(part).await.is_err() || ends {
             return;
         }
     }

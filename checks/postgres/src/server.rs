@@ -123,6 +123,11 @@ impl Server {
             .arg("stop"))
     }
 
+    /// The port that names its socket.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The folder of its socket.
     pub fn socket_folder(&self) -> &Path {
         self.folder.path()
@@ -187,7 +192,7 @@ fn binaries() -> io::Result<PathBuf> {
 }
 
 /// A command as the user `postgres` where we are root, as which the server does not run.
-fn as_owner(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn as_owner(program: impl AsRef<OsStr>) -> Command {
     let mut command = if rustix::process::geteuid().is_root() {
         let mut command = Command::new("runuser");
         command.args(["-u", "postgres", "--"]).arg(program);

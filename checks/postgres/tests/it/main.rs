@@ -4,9 +4,11 @@ mod support;
 
 mod basics;
 mod crossing;
+mod faults;
 mod feed;
 mod groups;
 mod leases;
 mod lists;
 mod opening;
+mod pooled;
 mod races;
