@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 mod engine;
-mod hints;
 mod index;
 mod journal;
 mod meta;
@@ -25,10 +24,10 @@ mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
-use self::hints::Listeners;
 pub use self::journal::Journaled;
 use self::state::{Look, Mode, State, Submitted};
 use self::worker::is_live;
+use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::{
     Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
