@@ -120,17 +120,21 @@ pub(super) struct State {
     pub(super) durable: u64,
     group: Group,
     number: u64,
+    /// Whether the engine is written and holds all that was acknowledged.
+    pub(super) sound: bool,
 }
 
 impl State {
     pub(super) fn new(index: Index, meta: Meta, next: u64, mode: Mode) -> Self {
         // What was purged was durable, and may have been the feed's end.
         let durable = index.feed_end().max(meta.purged);
-        Self { index, recent: HashMap::new(), mode, meta, next, durable, group: Group::default(), number: 1 }
+        let (sound, group) = (matches!(mode, Mode::Open), Group::default());
+        Self { index, recent: HashMap::new(), mode, meta, next, durable, group, number: 1, sound }
     }
 
     /// Takes no more writes, for a reason. What is closing goes on closing.
     pub(super) fn fail(&mut self, mode: Mode) {
+        self.sound = false;
         if !matches!(self.mode, Mode::Closing) {
             self.mode = mode;
         }

@@ -120,7 +120,16 @@ impl<E: Engine> Journaled<E> {
             filled: frames.generation.saturating_sub(1),
             ..Overlay::default()
         };
-        if !found.clean {
+        if found.clean {
+            // The engine has it all; the last change shows whether it still has.
+            let last = [older, newer]
+                .into_iter()
+                .filter_map(|half| Some((half.generation, half.changes.into_iter().last()?)));
+            if let Some((generation, (key, bytes))) = last.last() {
+                overlay.filled = overlay.filled.min(generation.saturating_sub(1));
+                overlay.set(generation, key, bytes);
+            }
+        } else {
             overlay.filled =
                 if older.generation == 0 { overlay.filled } else { older.generation.saturating_sub(1) };
             for half in [older, newer] {
