@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, FixedOffset};
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
-    TICKS_PER_SECOND, Timestamp, holder,
+    Timestamp, holder,
 };
 use crate::store::{Changes, Counts, Durability, Position, Report, Store, Swap};
 use crate::wire;
 
+mod ages;
 mod builder;
 mod close;
 mod future;
@@ -35,12 +38,15 @@ pub use self::run::{Reporter, RunError};
 pub use self::start::{EndError, Run};
 pub use self::watch::{Watch, Watched};
 
+use self::ages::Ages;
 use self::held::{Closing, Held};
 use self::hub::Hub;
 use self::maintain::Policy;
 
 /// Lost races in a row after which a caller is told so.
 const ROUNDS: u32 = 1_000;
+/// Operations changed side by side, to share a sync.
+const STEP: usize = 512;
 
 /// Tracks operations: creates, changes, lists, watches and ends them.
 ///
@@ -58,6 +64,11 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    ages: Ages,
+    /// Opened to look: nothing is ended.
+    inspects: bool,
+    /// The date at the open, and the monotonic time then.
+    opened_at: (DateTime<FixedOffset>, Duration),
     held: Held,
     hub: Arc<Hub>,
     /// Set once, before anybody else has the tracker.
@@ -103,13 +114,17 @@ impl Tracker {
     pub(crate) fn new(builder: Builder, store: Arc<dyn Store>) -> Self {
         let skew = i64::try_from(builder.clock_skew.as_nanos() / 100).unwrap_or(i64::MAX);
         let rules = Rules { clock_skew: skew, max_result: builder.max_result, ..Rules::new(0) };
-        let maintained = AtomicU64::new(millis(builder.clock.monotonic()));
+        let opened_at = (builder.clock.now(), builder.clock.monotonic());
+        let maintained = AtomicU64::new(millis(opened_at.1));
         let inner = Inner {
             store,
             clock: builder.clock,
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            ages: Ages::default(),
+            inspects: builder.inspect,
+            opened_at,
             held: Held::default(),
             hub: Arc::default(),
             recovery: std::sync::OnceLock::new(),
@@ -160,6 +175,7 @@ impl Tracker {
     /// Settles what was dropped, before any other call of its holder's process. Fails only when closed.
     async fn enter(&self) -> Result<()> {
         self.settle().await;
+        self.inner.warn_if_forgotten();
         if *self.held().closing.borrow() == Closing::Done {
             return Err(crate::store::StoreError::Closed.into());
         }
@@ -612,21 +628,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A span of the clock in ticks.
-fn ticks(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(TICKS_PER_SECOND)
-}
-
 impl Inner {
     /// Maintain runs now.
     fn note_maintained(&self) {
         self.maintained.store(millis(self.clock.monotonic()), Ordering::Relaxed);
     }
 
-    /// Warns once where operations run and nobody has driven maintain for two minutes.
+    /// Warns once where this process runs operations and nobody has driven maintain for two minutes.
     fn warn_if_forgotten(&self) {
         let since = millis(self.clock.monotonic()).saturating_sub(self.maintained.load(Ordering::Relaxed));
-        if since > 120_000 && !self.warned.swap(true, Ordering::Relaxed) {
+        if since > 120_000 && !self.held.is_idle() && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!("operations run and nobody drives Tracker::maintain: what stalls will not be noticed");
         }
     }
