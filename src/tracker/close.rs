@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::future::{Boxed, all, first};
 use super::held::{Claim, Closing};
 use super::{STEP, Tracker};
-use crate::error::{ErrorKind, Result};
-use crate::model::{Failure, Patch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Failure, Patch, Status};
 
 impl Tracker {
     /// Closes the tracker, for all its clones.
@@ -52,7 +52,17 @@ impl Tracker {
     async fn interrupt(&self, number: u64, claim: &Claim) {
         let failure = Failure::new(Failure::INTERRUPTED, "the tracker was closed while it ran");
         let patch = Patch::fail(failure).held_by(claim.holder.clone());
-        match self.update(&claim.id, None, |_| Ok(&patch)).await {
+        let mut ended = self.update(&claim.id, None, |_| Ok(&patch)).await;
+        let waits = |error: &Error| error.current().is_some_and(|now| now.status() == Status::NotStarted);
+        if ended.as_ref().is_err_and(waits) && self.held().is_sent(number) {
+            // Its claim is on its way to the disk. Said again it is waited for, and made if it was not.
+            let claiming = Patch::claim(claim.holder.clone());
+            ended = match self.update(&claim.id, None, |_| Ok(&claiming)).await {
+                Ok(_) => self.update(&claim.id, None, |_| Ok(&patch)).await,
+                refused => refused,
+            };
+        }
+        match ended {
             Ok(operation) => self.held().interrupted(number, operation),
             Err(error) => match error.kind() {
                 ErrorKind::Terminal | ErrorKind::NotFound | ErrorKind::IllegalTransition | ErrorKind::Closed => {}

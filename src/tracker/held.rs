@@ -20,6 +20,8 @@ pub(super) struct Claim {
 #[derive(Debug)]
 struct Alive {
     claim: Claim,
+    /// Whether the claim was sent to the store.
+    sent: bool,
     /// What `close` made of it.
     interrupted: Option<Box<Operation>>,
 }
@@ -79,7 +81,7 @@ impl Held {
 
     pub(super) fn hold(&self, number: u64, claim: Claim) {
         let mut alive = self.alive();
-        alive.insert(number, Alive { claim, interrupted: None });
+        alive.insert(number, Alive { claim, sent: false, interrupted: None });
         self.count.send_replace(alive.len());
     }
 
@@ -115,6 +117,17 @@ impl Held {
 
     pub(super) fn is_idle(&self) -> bool {
         self.alive().is_empty()
+    }
+
+    /// The claim goes to the store.
+    pub(super) fn sent(&self, number: u64) {
+        if let Some(alive) = self.alive().get_mut(&number) {
+            alive.sent = true;
+        }
+    }
+
+    pub(super) fn is_sent(&self, number: u64) -> bool {
+        self.alive().get(&number).is_some_and(|alive| alive.sent)
     }
 
     /// `close` has ended this claim's operation.

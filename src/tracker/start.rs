@@ -136,6 +136,7 @@ impl Tracker {
         // whatever became of the swap.
         let patch_of = |_: &Operation| {
             guard.armed.store(true, Ordering::Relaxed);
+            self.held().sent(number);
             Ok(&patch)
         };
         match self.update(id, Some(ROUNDS), patch_of).await {

@@ -88,10 +88,10 @@ async fn one_that_cannot_be_ended_keeps_no_other() {
             .await;
     let Bench { tracker, clock, faults } = bench;
     let mut creates = tokio::task::JoinSet::new();
-    for part in 0..100 {
+    for part in 0..2_000 {
         let tracker = tracker.clone();
         creates.spawn(async move {
-            for n in 0..DUE / 100 {
+            for n in 0..DUE / 2_000 {
                 running(&tracker, ["export", "report"][n % 2], &format!("{part}-{n}")).await;
             }
         });
@@ -126,10 +126,11 @@ async fn retention_deletes_what_ended_long_ago_and_nothing_else() {
     tracker.fail(&failed, Failure::new("no", "no")).await.unwrap();
     clock.advance(day);
     assert_eq!(tracker.sweep().await.unwrap().deleted, 0, "not older than a day");
+    clock.advance(SECOND);
     let young = running(&tracker, "export", "young").await;
     tracker.complete(&young, 1).await.unwrap();
     // A date set forward makes nothing old.
-    let now = date("2026-05-05T12:00:00Z");
+    let now = date("2026-05-05T12:00:01Z");
     clock.set(date("2036-05-04T12:00:00Z"));
     assert_eq!(tracker.sweep().await.unwrap().deleted, 1, "old alone");
     clock.set(now);
@@ -151,10 +152,10 @@ async fn what_another_rule_keeps_hides_nothing_from_retention() {
     })
     .await;
     let mut creates = tokio::task::JoinSet::new();
-    for part in 0..100 {
+    for part in 0..1_000 {
         let tracker = tracker.clone();
         creates.spawn(async move {
-            for n in 0..101 {
+            for n in 0..11 {
                 let new = NewOperation::new("kept").id(id(&format!("{part}-{n}")));
                 let id = tracker.create(new).await.unwrap().id().clone();
                 tracker.cancel(&id).await.unwrap();
@@ -171,7 +172,7 @@ async fn what_another_rule_keeps_hides_nothing_from_retention() {
     clock.advance(day + SECOND);
     assert_eq!(tracker.sweep().await.unwrap().deleted, 1);
     assert!(tracker.get(&id("late")).await.is_err());
-    assert_eq!(tracker.counts().await.unwrap().total(), 100 * 101 + 1);
+    assert_eq!(tracker.counts().await.unwrap().total(), 1_000 * 11 + 1);
 }
 
 /// Retention deletes the record it looked at: what was created again under the name meanwhile stays.

@@ -36,7 +36,7 @@ async fn a_panic_in_the_call_in_the_body_and_in_drop_is_recorded_and_handed_on()
             panic!("in drop");
         }
     }
-    struct Dropped(#[expect(dead_code, reason = "panics when it is dropped")] Bomb);
+    struct Dropped(Bomb);
     impl Future for Dropped {
         type Output = Result<i32, Failure>;
         fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
@@ -247,7 +247,7 @@ async fn a_generic_function_and_a_layer_spawn_it() {
 }
 
 /// A client's larger percentage once refused every later write of the run, signs of life too.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn progress_that_somebody_else_told_does_not_silence_the_run() {
     let lease = Duration::from_secs(60);
     let Bench { tracker, clock, .. } = bench_with(|builder| builder.lease("export", lease)).await;
@@ -294,7 +294,7 @@ async fn beat_for(tracker: &Tracker, clock: &longrun::clock::ManualClock, id: &O
 }
 
 /// Each repeated `progress` once put the next sign of life off.
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn saying_the_same_again_does_not_put_off_the_sign_of_life() {
     let lease = Duration::from_secs(60);
     let Bench { tracker, clock, .. } = bench_with(|builder| builder.lease("export", lease)).await;
@@ -319,7 +319,7 @@ async fn saying_the_same_again_does_not_put_off_the_sign_of_life() {
     run.abort();
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn a_hung_run_never_stalls_and_ends_as_timeout_also_with_the_clock_set_back() {
     let (lease, limit) = (Duration::from_secs(60), Duration::from_secs(600));
     let bench = bench_with(|builder| builder.lease("export", lease).time_limit("export", limit)).await;
