@@ -28,7 +28,7 @@ use self::hints::Listeners;
 use self::state::{Look, Mode, State, Submitted};
 use super::record::{self, Entry, Unplaced};
 use super::{
-    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
+    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, StoreHealth, Swap,
 };
 use crate::clock::Clock;
 use crate::model::{Operation, OperationId, Page, Query, Timestamp, Version};
@@ -345,6 +345,14 @@ impl<E: Engine> Store for Embedded<E> {
 
     fn hints(&self) -> HintStream {
         self.shared.listeners.listen()
+    }
+
+    fn health(&self) -> StoreHealth {
+        let now = self.shared.clock.monotonic();
+        let durability = self.with_engine(Engine::durability).unwrap_or("closed");
+        let state = self.shared.lock();
+        let (unflushed, flush_lag, feed_lag) = state.lag(now);
+        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {
