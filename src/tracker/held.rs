@@ -115,8 +115,8 @@ impl Held {
         self.alive().iter().map(|(number, alive)| (*number, alive.claim.clone())).collect()
     }
 
-    pub(super) fn is_idle(&self) -> bool {
-        self.alive().is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.alive().len()
     }
 
     /// The claim goes to the store.

@@ -51,7 +51,7 @@ async fn at_the_bound_what_runs_is_interrupted_and_its_run_is_lost() {
                 biased;
                 _ = run.as_mut() => panic!("the run ended"),
                 seen = watch.next() => {
-                    if matches!(seen, Some(Ok(longrun::Watched::Updated(now))) if now.status() == Status::Running) {
+                    if matches!(seen, Some(Ok(longrun::calls::Watched::Updated(now))) if now.status() == Status::Running) {
                         return;
                     }
                 }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use longrun::Tracker;
+use longrun::calls::Builder;
 use longrun::clock::ManualClock;
 use longrun::model::{Operation, OperationId, Page, Query, Version};
 use longrun::store::{
     Changes, Counts, Durability, HintStream, Idle, MemoryStore, Opened, Position, Report, Store, StoreError, Swap,
 };
-use longrun::{Builder, Tracker};
 
 use crate::support::clock;
 
@@ -92,6 +93,10 @@ impl<S: Store> Store for Faulty<S> {
 
     fn hints(&self) -> HintStream {
         if self.faults.silent.load(Ordering::SeqCst) { Box::pin(Never) } else { self.inner.hints() }
+    }
+
+    fn health(&self) -> longrun::store::StoreHealth {
+        self.inner.health()
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

@@ -261,7 +261,7 @@ async fn progress_that_somebody_else_told_does_not_silence_the_run() {
     }));
     soon("the detail", async {
         let mut watch = tracker.watch(&a).await.unwrap();
-        while let Some(Ok(longrun::Watched::Updated(operation))) = watch.next().await {
+        while let Some(Ok(longrun::calls::Watched::Updated(operation))) = watch.next().await {
             if operation.detail() == Some("half") {
                 return;
             }

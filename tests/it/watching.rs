@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use longrun::{ErrorKind, NewOperation, Operation, OperationId, Patch, Status, Tracker, Watched};
+use longrun::calls::Watched;
+use longrun::{ErrorKind, NewOperation, Operation, OperationId, Patch, Status, Tracker};
 
 use crate::faulty::{Bench, bench};
 use crate::support::{id, poll_once, soon};
@@ -235,7 +236,7 @@ async fn a_change_wakes_its_own_waiters_alone() {
 /// Dropping the last waker of a task may drop a future that holds another subscription.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waker_that_owns_a_watch_is_let_go_without_a_lock() {
-    struct Owner(#[expect(dead_code, reason = "owned to be dropped")] longrun::Watch);
+    struct Owner(#[expect(dead_code, reason = "owned to be dropped")] longrun::calls::Watch);
     impl Wake for Owner {
         fn wake(self: Arc<Self>) {}
     }

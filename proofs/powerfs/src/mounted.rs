@@ -54,7 +54,8 @@ impl PowerFs {
             Backing::Image(image) => image,
         };
         let mountpoint = mountpoint.canonicalize()?;
-        let volume = Volume::new(image.root, options.sync_flag, options.capacity);
+        let mut volume = Volume::new(image.root, options.sync_flag, options.capacity);
+        volume.forgotten.clone_from(&options.forgotten);
         let shared = Arc::new(Shared::new(volume, options));
         let fuse = attach(&mountpoint)?;
         let mut mounted = Mounted { shared, mountpoint, attached: true, session: None, device: None };

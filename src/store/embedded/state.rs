@@ -130,7 +130,17 @@ impl State {
     pub(super) fn new(index: Index, meta: Meta, next: u64, mode: Mode) -> Self {
         // What was purged was durable, and may have been the feed's end.
         let durable = index.feed_end().max(meta.purged);
-        Self { index, recent: HashMap::new(), mode, meta, next, durable, group: Group::default(), number: 1, taken: None }
+        Self {
+            index,
+            recent: HashMap::new(),
+            mode,
+            meta,
+            next,
+            durable,
+            group: Group::default(),
+            number: 1,
+            taken: None,
+        }
     }
 
     /// Takes no more writes, for a reason. What is closing goes on closing.
@@ -329,7 +339,9 @@ impl State {
             Some(Recent { shown: Shown::Record(record), .. }) => record,
             Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
             Some(Recent { shown: Shown::Engine, .. }) | None => {
-                return self.index.version(slot).map_or(Look::Nothing, Look::Engine);
+                let sequence = self.index.sequence(slot).unwrap_or_default();
+                let version = self.index.version(slot);
+                return version.map_or(Look::Nothing, |version| Look::Engine(version, sequence));
             }
         };
         match &record.entry {
@@ -343,6 +355,6 @@ impl State {
 pub(super) enum Look {
     Nothing,
     Found(Box<Operation>),
-    /// The engine holds it, in this version.
-    Engine(Version),
+    /// The engine holds it, in this version, at this place in the feed.
+    Engine(Version, u64),
 }
