@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, FixedOffset};
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
-    TICKS_PER_SECOND, Timestamp, holder,
+    Timestamp, holder,
 };
 #[cfg(feature = "http")]
 pub(crate) use crate::store::Change;
@@ -17,11 +19,14 @@ pub(crate) use crate::store::{Changes, Counts, Position};
 use crate::store::{Durability, Report, Store, Swap};
 use crate::wire;
 
+mod ages;
 mod builder;
 mod close;
+mod events;
 #[cfg(feature = "http")]
 mod follow;
 mod future;
+mod health;
 mod held;
 mod hub;
 mod ids;
@@ -35,6 +40,7 @@ mod watch;
 pub use self::builder::Builder;
 #[cfg(feature = "http")]
 pub(crate) use self::follow::Follow;
+pub use self::health::Health;
 pub use self::ids::{IdSource, SystemIds};
 pub use self::list::List;
 pub use self::maintain::Swept;
@@ -42,12 +48,15 @@ pub use self::run::{Reporter, RunError};
 pub use self::start::{EndError, Run};
 pub use self::watch::{Watch, Watched};
 
+use self::ages::Ages;
 use self::held::{Closing, Held};
 use self::hub::Hub;
 use self::maintain::Policy;
 
 /// Lost races in a row after which a caller is told so.
 const ROUNDS: u32 = 1_000;
+/// Operations changed side by side, to share a sync.
+const STEP: usize = 512;
 
 /// Tracks operations: creates, changes, lists, watches and ends them.
 ///
@@ -65,6 +74,11 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    ages: Ages,
+    /// Opened to look: nothing is ended.
+    inspects: bool,
+    /// The date at the open, and the monotonic time then.
+    opened_at: (DateTime<FixedOffset>, Duration),
     held: Held,
     hub: Arc<Hub>,
     /// Set once, before anybody else has the tracker.
@@ -119,13 +133,17 @@ impl Tracker {
     pub(crate) fn new(builder: Builder, store: Arc<dyn Store>) -> Self {
         let skew = i64::try_from(builder.clock_skew.as_nanos() / 100).unwrap_or(i64::MAX);
         let rules = Rules { clock_skew: skew, max_result: builder.max_result, ..Rules::new(0) };
-        let maintained = AtomicU64::new(millis(builder.clock.monotonic()));
+        let opened_at = (builder.clock.now(), builder.clock.monotonic());
+        let maintained = AtomicU64::new(millis(opened_at.1));
         let inner = Inner {
             store,
             clock: builder.clock,
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            ages: Ages::default(),
+            inspects: builder.inspect,
+            opened_at,
             held: Held::default(),
             hub: Arc::default(),
             recovery: std::sync::OnceLock::new(),
@@ -176,6 +194,7 @@ impl Tracker {
     /// Settles what was dropped, before any other call of its holder's process. Fails only when closed.
     async fn enter(&self) -> Result<()> {
         self.settle().await;
+        self.inner.warn_if_forgotten();
         if *self.held().closing.borrow() == Closing::Done {
             return Err(crate::store::StoreError::Closed.into());
         }
@@ -216,7 +235,7 @@ impl Tracker {
             let operation = self.draft(&new)?;
             match self.store().swap(None, &operation, Durability::Immediate).await? {
                 Swap::Stored => {
-                    tracing::debug!(operation.id = %operation.id(), operation.type = operation.type_name(), "created");
+                    events::created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
                 Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
@@ -375,15 +394,14 @@ impl Tracker {
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
                 Err(rejection) => {
-                    tracing::debug!(operation.id = %id, code = rejection.code(), "refused");
+                    events::refused(id, rejection.code());
                     return Err(Error::rejected(&rejection, Some(current)));
                 }
             };
             match self.store().swap(Some(current.version()), &next, durability).await? {
                 Swap::Stored => {
                     if next.status() != current.status() {
-                        let code = next.failure().map(Failure::code);
-                        tracing::debug!(operation.id = %id, status = next.status().as_str(), code, "moved");
+                        events::moved(&next);
                     }
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
@@ -536,7 +554,7 @@ impl Tracker {
             }
             match self.store().remove(id, current.version()).await? {
                 Swap::Stored => {
-                    tracing::debug!(operation.id = %id, "deleted");
+                    events::deleted(id);
                     return Ok(());
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
@@ -639,21 +657,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A span of the clock in ticks.
-fn ticks(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(TICKS_PER_SECOND)
-}
-
 impl Inner {
     /// Maintain runs now.
     fn note_maintained(&self) {
         self.maintained.store(millis(self.clock.monotonic()), Ordering::Relaxed);
     }
 
-    /// Warns once where operations run and nobody has driven maintain for two minutes.
+    /// Warns once where this process runs operations and nobody has driven maintain for two minutes.
     fn warn_if_forgotten(&self) {
         let since = millis(self.clock.monotonic()).saturating_sub(self.maintained.load(Ordering::Relaxed));
-        if since > 120_000 && !self.warned.swap(true, Ordering::Relaxed) {
+        if since > 120_000 && self.held.len() > 0 && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!("operations run and nobody drives Tracker::maintain: what stalls will not be noticed");
         }
     }

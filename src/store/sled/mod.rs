@@ -260,6 +260,13 @@ impl Engine for SledEngine {
         self.db.call(|db| db.remove(key)).map_err(plain).map(drop)
     }
 
+    fn durability(&self) -> &'static str {
+        match self.method {
+            SyncMethod::SyncFlag => "sync flag",
+            SyncMethod::DataSync => "fdatasync",
+        }
+    }
+
     fn sync(&self) -> Result<(), EngineError> {
         self.room.forget();
         self.db.call(|db| db.flush()).map_err(plain)?;

@@ -270,6 +270,10 @@ impl<E: Engine> Core<E> {
 impl<E: Engine> Engine for Journaled<E> {
     const SHOWS_SYNCED_ONLY: bool = true;
 
+    fn durability(&self) -> &'static str {
+        self.core.inner.durability()
+    }
+
     fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
         // Taken out first: a value moves from here into the engine, never back.
         let newer: HashMap<Box<[u8]>, Option<Arc<[u8]>>> = {
