@@ -97,6 +97,7 @@ fn tags(headers: &HeaderMap, name: &HeaderName, shown: &'static str) -> Result<O
     }
     let lines: Result<Vec<_>, _> = lines.into_iter().collect();
     let tags = lines.map_err(|_| MalformedETag).and_then(|lines| lines.join(", ").parse());
-    let malformed = |error: MalformedETag| Fault::bad("malformedEntityTag", format!("`{shown}` {error}")).about(shown);
+    let malformed =
+        |error: MalformedETag| Fault::bad("malformedEntityTag", format!("`{shown}` {error}")).about(shown);
     tags.map(Some).map_err(malformed)
 }
