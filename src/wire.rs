@@ -227,8 +227,8 @@ impl<'a> Reading<'a> {
                     patch.progress = Some(percent);
                 }
             }
-            "statusDetail" => patch.detail = Some(text_or_null(name, value)?.map(Into::into)),
-            "resourceLocation" => patch.location = Some(text_or_null(name, value)?.map(Into::into)),
+            "statusDetail" => patch.detail = text_or_null(name, value)?.into(),
+            "resourceLocation" => patch.location = text_or_null(name, value)?.into(),
             "result" => {
                 if !is_null(value) {
                     patch.result = Some(json(name, value)?);

@@ -15,15 +15,22 @@ use futures_core::Stream;
 
 use crate::model::{Operation, OperationId, Page, Query, Status, Version};
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod counts;
 pub mod embedded;
+mod hints;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod record;
 #[cfg(feature = "sled")]
 mod sled;
 
 pub use self::counts::Counts;
 pub use self::memory::{MemoryEngine, MemoryStore};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sled")]
 pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod};
 
@@ -208,7 +215,9 @@ impl FromStr for Position {
         let mut parts = text.split('-').map(|part| u64::from_str_radix(part, 16));
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(Ok(store)), Some(Ok(at)), Some(Ok(since)), None) => {
-                Some(Self { store, at, since }).filter(|position| position.to_string() == text)
+                // Of no store there is the start alone.
+                let given = |position: &Self| store != 0 || *position == Self::START;
+                Some(Self { store, at, since }).filter(|found| given(found) && found.to_string() == text)
             }
             _ => None,
         }
@@ -251,12 +260,20 @@ pub struct Changes {
     pub next: Position,
     /// Whether there is nothing more for now.
     pub at_end: bool,
+    /// Transactions that the store has begun and the feed still waits for, committed ones behind an open one
+    /// included; 0 where a store has no such thing.
+    pub behind: u64,
 }
 
 impl Changes {
     /// A stretch as a store answers it.
     pub const fn new(items: Vec<Change>, next: Position, at_end: bool) -> Self {
-        Self { items, next, at_end }
+        Self { items, next, at_end, behind: 0 }
+    }
+
+    /// The same, behind this many transactions.
+    pub fn waiting_for(self, behind: u64) -> Self {
+        Self { behind, ..self }
     }
 }
 

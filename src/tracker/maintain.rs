@@ -84,7 +84,11 @@ impl Tracker {
                     return;
                 }
                 let closed = first(vec![
-                    Box::pin(async { closing.wait_for(|stage| *stage == Closing::Done).await.is_ok() || true }),
+                    Box::pin(async {
+                        // An error means that the tracker is gone, which ends this too.
+                        drop(closing.wait_for(|stage| *stage == Closing::Done).await);
+                        true
+                    }),
                     Box::pin(async {
                         drop(drops.changed().await);
                         false

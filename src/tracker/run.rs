@@ -159,7 +159,7 @@ impl Reporter {
             held.closing_is(Closing::Stopping).await;
             Stop::Closing
         });
-        let changed: Boxed<'_, Stop> = Box::pin(async {
+        let ended: Boxed<'_, Stop> = Box::pin(async {
             loop {
                 match self.tracker.store().load(&self.id).await {
                     Ok(Some(operation)) if !is_held_by(&operation, &self.holder) => {
@@ -174,7 +174,7 @@ impl Reporter {
                 first(vec![Box::pin(changes.hinted()), Box::pin(sleep)]).await;
             }
         });
-        first(vec![closing, changed]).await
+        first(vec![closing, ended]).await
     }
 
     /// Writes what is told, and a sign of life where a lease asks for one; never ends.

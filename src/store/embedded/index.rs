@@ -175,6 +175,9 @@ impl Index {
         if moved {
             self.unlist(slot);
         }
+        if !same_life {
+            self.orphans.remove(record.id());
+        }
         let labels = match &record.entry {
             Entry::Live(operation) if moved => Some(self.label_hashes(operation)),
             Entry::Live(_) => None,
@@ -364,9 +367,6 @@ impl Index {
                     None => 0,
                 };
                 for (seen, (id, (slot, written))) in self.running.range::<OperationId, _>(range).enumerate() {
-                    if seen >= looks {
-                        return (found, Some(id.clone()));
-                    }
                     let kind = self.at(*slot).and_then(|known| known.kind);
                     if kind.is_some_and(|kind| kind.type_number == number)
                         && now.saturating_sub(*written) > *longer_than
@@ -375,6 +375,9 @@ impl Index {
                         if found.len() >= limit {
                             break;
                         }
+                    }
+                    if seen.saturating_add(1) >= looks {
+                        return (found, Some(id.clone()));
                     }
                 }
             }
@@ -411,6 +414,11 @@ impl Index {
     /// When a tombstone was made, in ticks.
     pub(super) fn deleted_at(&self, slot: Slot) -> Option<i64> {
         self.at(slot).map(|known| known.last_action)
+    }
+
+    /// The version that was removed, where the newest durable record is a tombstone.
+    pub(super) fn deleted(&self, slot: Slot) -> Option<Version> {
+        self.at(slot).filter(|known| self.tombstones.contains_key(&known.sequence)).map(|known| known.version)
     }
 
     /// The place in the feed of the newest durable record.

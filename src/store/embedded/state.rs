@@ -124,8 +124,16 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(index: Index, meta: Meta, next: u64, mode: Mode) -> Self {
-        let durable = index.feed_end();
+        // What was purged was durable, and may have been the feed's end.
+        let durable = index.feed_end().max(meta.purged);
         Self { index, recent: HashMap::new(), mode, meta, next, durable, group: Group::default(), number: 1 }
+    }
+
+    /// Takes no more writes, for a reason. What is closing goes on closing.
+    pub(super) fn fail(&mut self, mode: Mode) {
+        if !matches!(self.mode, Mode::Closing) {
+            self.mode = mode;
+        }
     }
 
     /// Whether a write may be submitted.
@@ -258,18 +266,17 @@ impl State {
     /// Shows a durable group to everybody.
     pub(super) fn publish(&mut self, taken: &Taken, now: Duration) {
         for Write { slot, record, .. } in &taken.writes {
-            let newer_is_shown = self
-                .recent
-                .get(slot)
-                .is_some_and(|recent| recent.group != taken.number && matches!(recent.shown, Shown::Newest));
-            if !newer_is_shown {
+            // An Eventual write is shown already, this one or one on top: showing it again would make it look
+            // written just now.
+            let is_shown = self.recent.get(slot).is_some_and(|recent| matches!(recent.shown, Shown::Newest));
+            if !is_shown {
                 self.index.show(*slot, record, now);
             }
             self.index.place(*slot, record);
             self.durable = self.durable.max(record.sequence);
             match self.recent.get_mut(slot) {
                 Some(recent) if recent.group == taken.number => drop(self.recent.remove(slot)),
-                Some(recent) if !newer_is_shown => recent.shown = Shown::Record(Arc::clone(record)),
+                Some(recent) if !is_shown => recent.shown = Shown::Record(Arc::clone(record)),
                 _ => {}
             }
         }
@@ -295,7 +302,9 @@ impl State {
             Some(Recent { shown: Shown::Record(record), .. }) => record,
             Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
             Some(Recent { shown: Shown::Engine, .. }) | None => {
-                return self.index.version(slot).map_or(Look::Nothing, Look::Engine);
+                let sequence = self.index.sequence(slot).unwrap_or_default();
+                let version = self.index.version(slot);
+                return version.map_or(Look::Nothing, |version| Look::Engine(version, sequence));
             }
         };
         match &record.entry {
@@ -309,6 +318,6 @@ impl State {
 pub(super) enum Look {
     Nothing,
     Found(Box<Operation>),
-    /// The engine holds it, in this version.
-    Engine(Version),
+    /// The engine holds it, in this version, at this place in the feed.
+    Engine(Version, u64),
 }

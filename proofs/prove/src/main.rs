@@ -1,0 +1,3 @@
+//! Proofs that anyone can run.
+
+fn main() {}
