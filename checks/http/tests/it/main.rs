@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod machine;
 mod metadata;
+mod pages;
 mod patch;
 mod preferences;
 mod projections;
