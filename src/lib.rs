@@ -50,11 +50,13 @@ pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
 pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Status};
-pub use tracker::{Builder, Reporter, Run, RunError, Tracker, Watch, Watched};
+#[cfg(feature = "conformance")]
+pub use store::conformance;
+pub use tracker::{Reporter, Run, RunError, Tracker};
 
 /// What the tracker's calls take and answer beside what the front page names.
 pub mod calls {
-    pub use crate::tracker::{Created, EndError, IdSource, List, Swept, SystemIds};
+    pub use crate::tracker::{Builder, Created, EndError, IdSource, List, Swept, SystemIds, Watch, Watched};
 }
 
 /// Long texts, compiled so that their examples stay true.

@@ -74,7 +74,7 @@ impl Listeners {
                 }
                 woken.extend(queue.waker.take());
                 true
-            })
+            });
         });
         // A waker may read the stream at once: no lock is held here.
         woken.into_iter().for_each(Waker::wake);

@@ -1,0 +1,4 @@
+//! The conformance suite on our stores.
+
+mod memory;
+mod sled;
