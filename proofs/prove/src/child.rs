@@ -29,8 +29,12 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
+    /// Opens the store and closes it.
+    pub(crate) fn only_opens(self) -> Self {
+        Self { writers: 0, ..self }
+    }
+
     pub(crate) fn arguments(&self) -> Vec<String> {
-        let mix = if self.mix == Mix::Running { "running" } else { "all" };
         vec![
             "child".into(),
             self.folder.display().to_string(),
@@ -38,7 +42,7 @@ impl Orders {
             self.writers.to_string(),
             self.lives.to_string(),
             self.sync_flag.to_string(),
-            mix.into(),
+            self.mix.word().into(),
         ]
     }
 
@@ -52,7 +56,7 @@ impl Orders {
             writers: writers.parse()?,
             lives: lives.parse()?,
             sync_flag: sync_flag.parse()?,
-            mix: if mix == "running" { Mix::Running } else { Mix::All },
+            mix: Mix::of(mix).ok_or("no such mix")?,
         })
     }
 }

@@ -3,15 +3,18 @@
 //! Each prints a last line such as `COUNT cycles, 0 lost, 0 illegal, 0 failed opens, seed S`, and exits by it.
 
 mod child;
+mod flip;
+mod io;
 mod kill;
 mod oracle;
 mod plan;
+mod power;
 mod process;
 mod reopen;
 mod tally;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 /// The result of everything here: who runs a proof reads the error.
@@ -26,7 +29,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            drop(writeln!(io::stderr(), "{error}"));
+            drop(writeln!(std::io::stderr(), "{error}"));
             ExitCode::FAILURE
         }
     }
@@ -51,17 +54,20 @@ fn run(arguments: &[String]) -> Outcome<()> {
     match name.as_str() {
         "kill" => kill::run(count, seed, plan::Mix::All),
         "orphans" => kill::run(count, seed, plan::Mix::Running),
+        "power" => power::run(count, seed),
+        "io" => io::run(count, seed),
+        "flip" => flip::run(count, seed),
         _ => Err(USAGE.into()),
     }
 }
 
 pub(crate) fn print(line: &str) {
     // Who closed the pipe does not want to read.
-    drop(writeln!(io::stdout(), "{line}"));
+    drop(writeln!(std::io::stdout(), "{line}"));
 }
 
 /// A folder for one life: in memory where the machine has such a place.
-pub(crate) fn scratch() -> io::Result<tempfile::TempDir> {
+pub(crate) fn scratch() -> std::io::Result<tempfile::TempDir> {
     let memory = std::path::Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Oracle {
     pub(crate) acknowledged: u64,
     /// Whether the child may have ended what it ran by itself.
     pub(crate) may_close: bool,
+    /// Whether an earlier open may have ended the orphans.
+    pub(crate) may_recover_twice: bool,
 }
 
 /// What was found wrong.
@@ -38,7 +40,15 @@ pub(crate) type Settled = BTreeMap<String, Option<Seen>>;
 
 impl Oracle {
     pub(crate) fn new(seed: u64, mix: Mix) -> Self {
-        Self { seed, mix, said: BTreeMap::new(), begun: 0, acknowledged: 0, may_close: false }
+        Self {
+            seed,
+            mix,
+            said: BTreeMap::new(),
+            begun: 0,
+            acknowledged: 0,
+            may_close: false,
+            may_recover_twice: false,
+        }
     }
 
     /// One line of a child's; `false` if it is none.
@@ -98,7 +108,8 @@ impl Oracle {
     fn allows(&self, there: Option<Seen>, seen: Option<&Seen>, recovered: bool) -> bool {
         match there {
             Some(there) if there.status == Status::Running => {
-                let orphaned = recovered && seen == Some(&there.clone().ended_as("orphaned"));
+                let orphaned =
+                    (recovered || self.may_recover_twice) && seen == Some(&there.clone().ended_as("orphaned"));
                 let by_itself = |code| seen == Some(&there.clone().ended_as(code));
                 orphaned
                     || (self.may_close && !recovered && ["interrupted", "abandoned"].into_iter().any(by_itself))

@@ -33,6 +33,8 @@ pub(crate) enum Mix {
     All,
     /// Most stay Running.
     Running,
+    /// All complete, with long results: a store's log is filled and begun again.
+    Long,
 }
 
 /// Which operation: its name is all that a writer and a judge share beside the seed.
@@ -41,6 +43,20 @@ pub(crate) struct Name {
     pub(crate) seed: u64,
     pub(crate) writer: u32,
     pub(crate) number: u32,
+}
+
+impl Mix {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Running => "running",
+            Self::Long => "long",
+        }
+    }
+
+    pub(crate) fn of(word: &str) -> Option<Self> {
+        [Self::All, Self::Running, Self::Long].into_iter().find(|mix| mix.word() == word)
+    }
 }
 
 impl Name {
@@ -54,6 +70,10 @@ impl Name {
         // Neighbouring seeds begin alike.
         rng.u64(..);
         let mut steps = vec![Step::Create];
+        if mix == Mix::Long {
+            steps.extend([Step::Start, Step::Complete(rng.usize(50_000..60_000))]);
+            return steps;
+        }
         if mix == Mix::All && rng.u8(..10) == 0 {
             steps.push(Step::Cancel);
         } else {
@@ -125,7 +145,7 @@ pub(crate) fn after(name: Name, steps: &[Step]) -> Option<Seen> {
         (Step::Start, Some(seen)) => Some(Seen { status: Status::Running, ..seen }),
         (Step::Progress(percent), Some(seen)) => Some(Seen { progress: Some(*percent), ..seen }),
         (Step::RequestCancel, Some(seen)) => Some(Seen { asked_to_end: true, ..seen }),
-        (Step::Cancel, Some(seen)) => Some(Seen { asked_to_end: true, ..seen.ended_as("cancelled") }),
+        (Step::Cancel, Some(seen)) => Some(seen.ended_as("cancelled")),
         (Step::Complete(length), Some(seen)) => {
             Some(Seen { status: Status::Completed, progress: None, result: Some(name.result(*length)), ..seen })
         }

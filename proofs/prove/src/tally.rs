@@ -22,6 +22,15 @@ pub(crate) struct Tally {
 const SHOWN: u32 = 20;
 
 impl Tally {
+    /// One that prints no examples.
+    pub(crate) fn quiet() -> Self {
+        Self { shown: SHOWN, ..Self::default() }
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        format!("{} lost, {} illegal, {} failed opens", self.lost, self.illegal, self.failed_opens)
+    }
+
     /// A cycle that counts.
     pub(crate) fn load(&mut self, acknowledged: u64, in_flight: u64) {
         self.acknowledged.push(acknowledged);
