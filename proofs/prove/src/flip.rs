@@ -20,6 +20,9 @@ struct Came {
     intact: u64,
     refused: u64,
     older: u64,
+    salvaged_whole: u64,
+    salvaged_in_part: u64,
+    missing: u64,
 }
 
 const SECTOR: usize = 512;
@@ -52,13 +55,49 @@ pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
         let target = copy.path().join("store");
         copy_flipped(&store, &target, &files, file, byte, bit)?;
         let what = format!("bit {bit} of byte {byte} of {}", file.strip_prefix(&store)?.display());
-        judge(&what, look(&target), &whole, &mut came, &mut tally);
+        let found = look(&target);
+        let refused = found.is_err();
+        judge(&what, found, &whole, &mut came, &mut tally);
+        if refused {
+            // Opening may have repaired something: salvage gets what the flip left.
+            fs::remove_dir_all(&target)?;
+            copy_flipped(&store, &target, &files, file, byte, bit)?;
+            save(&what, &target, &copy.path().join("saved"), &whole, &mut came, &mut tally);
+        }
     }
     print(&format!(
         "{} opened intact, {} refused, {} opened with something older or missing",
         came.intact, came.refused, came.older
     ));
+    print(&format!(
+        "of the refused, salvage kept everything of {}, all but {} records of {}",
+        came.salvaged_whole, came.missing, came.salvaged_in_part
+    ));
     tally.finish(seed, begun.elapsed())
+}
+
+/// Salvage keeps what is intact, shows nothing else, and does not keep silent about the rest.
+fn save(what: &str, damaged: &Path, into: &Path, whole: &Found, came: &mut Came, tally: &mut Tally) {
+    let salvaged = match longrun::store::salvage(damaged, into) {
+        Ok(salvaged) => salvaged,
+        Err(error) => return tally.illegal(&format!("{what}: salvage: {error}")),
+    };
+    let found = match look(into) {
+        Ok(found) => found,
+        Err(refusal) => return tally.illegal(&format!("{what}: what was salvaged does not open: {refusal:?}")),
+    };
+    if found.operations.iter().any(|(id, seen)| whole.operations.get(id) != Some(seen)) {
+        tally.illegal(&format!("{what}: salvage shows what was never written"));
+    }
+    let missing = whole.operations.len().saturating_sub(found.operations.len());
+    if missing == 0 {
+        came.salvaged_whole += 1;
+    } else if salvaged.lost.is_empty() {
+        tally.illegal(&format!("{what}: salvage says nothing of {missing} records that it did not keep"));
+    } else {
+        came.salvaged_in_part += 1;
+        came.missing += u64::try_from(missing).unwrap_or(u64::MAX);
+    }
 }
 
 fn judge(what: &str, found: Result<Found, Refusal>, whole: &Found, came: &mut Came, tally: &mut Tally) {
