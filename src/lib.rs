@@ -43,6 +43,8 @@
 
 pub mod clock;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod model;
 pub mod store;
 mod tracker;

@@ -19,7 +19,10 @@ use crate::model::{Operation, OperationId, Page, Query, Status, Version};
 pub mod conformance;
 mod counts;
 pub mod embedded;
+mod hints;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod record;
 #[cfg(feature = "sled")]
 mod sled;
@@ -28,6 +31,8 @@ pub use self::counts::Counts;
 #[cfg(feature = "sled")]
 pub use self::embedded::Salvaged;
 pub use self::memory::{MemoryEngine, MemoryStore};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sled")]
 pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod, salvage};
 
@@ -257,12 +262,20 @@ pub struct Changes {
     pub next: Position,
     /// Whether there is nothing more for now.
     pub at_end: bool,
+    /// Transactions that the store has begun and the feed still waits for, committed ones behind an open one
+    /// included; 0 where a store has no such thing.
+    pub behind: u64,
 }
 
 impl Changes {
     /// A stretch as a store answers it.
     pub const fn new(items: Vec<Change>, next: Position, at_end: bool) -> Self {
-        Self { items, next, at_end }
+        Self { items, next, at_end, behind: 0 }
+    }
+
+    /// The same, behind this many transactions.
+    pub fn waiting_for(self, behind: u64) -> Self {
+        Self { behind, ..self }
     }
 }
 

@@ -11,11 +11,16 @@ use crate::model::{
     Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
     TICKS_PER_SECOND, Timestamp, holder,
 };
-use crate::store::{Changes, Counts, Durability, Position, Report, Store, Swap};
+#[cfg(feature = "http")]
+pub(crate) use crate::store::Change;
+pub(crate) use crate::store::{Changes, Counts, Position};
+use crate::store::{Durability, Report, Store, Swap};
 use crate::wire;
 
 mod builder;
 mod close;
+#[cfg(feature = "http")]
+mod follow;
 mod future;
 mod held;
 mod hub;
@@ -28,6 +33,8 @@ mod start;
 mod watch;
 
 pub use self::builder::Builder;
+#[cfg(feature = "http")]
+pub(crate) use self::follow::Follow;
 pub use self::ids::{IdSource, SystemIds};
 pub use self::list::List;
 pub use self::maintain::Swept;
@@ -77,6 +84,15 @@ pub struct Created {
     pub is_new: bool,
 }
 
+/// What a patch made.
+#[derive(Debug)]
+pub(crate) struct Patched {
+    /// The operation after it.
+    pub(crate) operation: Operation,
+    /// The operation before it, if it changed.
+    pub(crate) before: Option<Operation>,
+}
+
 impl Tracker {
     /// A tracker over a sled store in this folder, made if it is missing. What an earlier process was
     /// running when it died is ended as Failed/`orphaned`; [`recovery`](Self::recovery) lists it.
@@ -123,7 +139,7 @@ impl Tracker {
         &*self.inner.store
     }
 
-    fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.clock
     }
 
@@ -308,7 +324,7 @@ impl Tracker {
         })?;
         let precondition = Precondition { if_match, ..Precondition::none() };
         let parsed = wire::patch(body, wire::OPERATION).map(|body| body.patch);
-        self.patch_parsed(id, &precondition, parsed).await
+        Ok(self.patch_parsed(id, &precondition, parsed).await?.operation)
     }
 
     /// A patch whose body may not have been readable: its precondition is checked first, on the same record.
@@ -317,12 +333,12 @@ impl Tracker {
         id: &OperationId,
         precondition: &Precondition,
         parsed: Result<Patch>,
-    ) -> Result<Operation> {
+    ) -> Result<Patched> {
         self.enter().await?;
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.update(id, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
@@ -334,19 +350,28 @@ impl Tracker {
         }
     }
 
-    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
     async fn update<'p>(
         &self,
         id: &OperationId,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
+        Ok(self.swap_until(id, rounds, patch).await?.operation)
+    }
+
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
+    async fn swap_until<'p>(
+        &self,
+        id: &OperationId,
+        rounds: Option<u32>,
+        patch: impl Fn(&Operation) -> Result<&'p Patch>,
+    ) -> Result<Patched> {
         let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
-                Ok(Applied::Unchanged) => return Ok(current),
+                Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
                 Err(rejection) => {
@@ -360,7 +385,7 @@ impl Tracker {
                         let code = next.failure().map(Failure::code);
                         tracing::debug!(operation.id = %id, status = next.status().as_str(), code, "moved");
                     }
-                    return Ok(next);
+                    return Ok(Patched { operation: next, before: Some(current) });
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
                 Swap::Lost(None) => return Err(Error::not_found(id)),
@@ -466,22 +491,24 @@ impl Tracker {
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
     pub async fn claim(&self, id: &OperationId, holder: impl Into<String>) -> Result<Operation> {
-        self.claim_if(id, holder.into(), Precondition::none()).await
+        self.claim_parsed(id, &Precondition::none(), Ok(holder.into())).await
     }
 
-    pub(crate) async fn claim_if(
+    /// A claim whose body may not have been readable: its precondition is checked first.
+    pub(crate) async fn claim_parsed(
         &self,
         id: &OperationId,
-        holder: String,
-        precondition: Precondition,
+        precondition: &Precondition,
+        parsed: Result<String>,
     ) -> Result<Operation> {
-        if holder.starts_with(holder::RESERVED) {
-            return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
-        }
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());
         }
-        self.patch(id, Patch::claim(holder).precondition(precondition)).await
+        let patch = parsed.and_then(|holder| match holder.starts_with(holder::RESERVED) {
+            true => Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into()),
+            false => Ok(Patch::claim(holder)),
+        });
+        Ok(self.patch_parsed(id, precondition, patch).await?.operation)
     }
 
     /// Deletes an operation that has ended. `Conflict` while it is active.

@@ -36,29 +36,54 @@ impl Watch {
     /// The next change; `None` after the end. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Watched>> {
         loop {
+            // Without a bound there is always an answer.
+            match self.next_until(None).await {
+                Some(None) => {}
+                Some(next) => return next,
+                None => return None,
+            }
+        }
+    }
+
+    /// The next change, or `Some(None)` if none came within `bound`; `None` after the end. Cancel-safe.
+    #[cfg(feature = "http")]
+    #[expect(clippy::option_option, reason = "the end and the pause are two things")]
+    pub(crate) async fn next_within(&mut self, bound: Duration) -> Option<Option<Result<Watched>>> {
+        let until = self.tracker.clock().monotonic().saturating_add(bound);
+        self.next_until(Some(until)).await
+    }
+
+    #[expect(clippy::option_option, reason = "the end and the pause are two things")]
+    async fn next_until(&mut self, until: Option<Duration>) -> Option<Option<Result<Watched>>> {
+        loop {
             if self.ended {
                 return None;
             }
             match self.tracker.read_for_wait(&self.id).await {
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Some(Err(error))),
                 Ok(None) => {
                     self.ended = true;
-                    return Some(Ok(Watched::Deleted));
+                    return Some(Some(Ok(Watched::Deleted)));
                 }
                 Ok(Some(operation))
                     if self.seen.is_some_and(|seen| seen.birth() != operation.version().birth()) =>
                 {
                     // Deleted and created again under the same name.
                     self.ended = true;
-                    return Some(Ok(Watched::Deleted));
+                    return Some(Some(Ok(Watched::Deleted)));
                 }
                 Ok(Some(operation)) if self.seen != Some(operation.version()) => {
                     self.seen = Some(operation.version());
                     self.ended = operation.is_terminal();
-                    return Some(Ok(Watched::Updated(Box::new(operation))));
+                    return Some(Some(Ok(Watched::Updated(Box::new(operation)))));
                 }
-                Ok(Some(_)) => self.tracker.await_hint(&mut self.hints, None).await,
+                Ok(Some(_)) => {}
             }
+            let left = until.map(|until| until.saturating_sub(self.tracker.clock().monotonic()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Some(None);
+            }
+            self.tracker.await_hint(&mut self.hints, left).await;
         }
     }
 }
@@ -198,7 +223,7 @@ impl Tracker {
     }
 
     /// Waits for a hint, a dropped run to settle, the time to read again, or the bound.
-    async fn await_hint(&self, hints: &mut Subscription, bound: Option<Duration>) {
+    pub(super) async fn await_hint(&self, hints: &mut Subscription, bound: Option<Duration>) {
         let pause = bound.map_or(RE_READ, |bound| bound.min(RE_READ));
         let mut drops = self.held().drops.subscribe();
         first(vec![

@@ -88,7 +88,7 @@ async fn only_a_folder_of_our_own() {
     // FAULTS 10: only known names.
     let mut names: Vec<_> = fs::read_dir(&real).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["longrun.lock", "store"]);
+    assert_eq!(names, ["journal", "longrun.lock", "store"]);
 
     let link = folder.path().join("link");
     symlink(&real, &link).unwrap();
@@ -119,21 +119,19 @@ async fn only_a_folder_of_our_own() {
 /// FAULTS 44 for the files of sled: emptied, cut, replaced, gone. Refused with a name, or whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_files_are_refused() {
-    let length = |path: &Path| fs::metadata(path).unwrap().len();
-    let cut = |path: &Path, length| fs::File::options().write(true).open(path).unwrap().set_len(length).unwrap();
-    let damages: [(&str, &dyn Fn(&Path)); 6] = [
-        ("db emptied", &|store| cut(&store.join("db"), 0)),
-        ("db cut to a half", &|store| cut(&store.join("db"), length(&store.join("db")) / 2)),
-        ("db of zeros", &|store| {
+    let damages: [Damage; 6] = [
+        ("db emptied", |store| cut(&store.join("db"), 0)),
+        ("db cut to a half", |store| cut(&store.join("db"), length(&store.join("db")) / 2)),
+        ("db of zeros", |store| {
             let db = store.join("db");
             fs::write(&db, vec![0; usize::try_from(length(&db)).unwrap()]).unwrap();
         }),
-        ("db of text", &|store| {
+        ("db of text", |store| {
             let db = store.join("db");
             fs::write(&db, b"foreign ".repeat(usize::try_from(length(&db)).unwrap() / 8)).unwrap();
         }),
-        ("conf emptied", &|store| fs::write(store.join("conf"), "").unwrap()),
-        ("db gone", &|store| fs::remove_file(store.join("db")).unwrap()),
+        ("conf emptied", |store| fs::write(store.join("conf"), "").unwrap()),
+        ("db gone", |store| fs::remove_file(store.join("db")).unwrap()),
     ];
     for (what, damage) in damages {
         let folder = tempfile::tempdir().unwrap();
@@ -160,12 +158,24 @@ async fn damaged_files_are_refused() {
     }
 }
 
+fn length(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len()
+}
+
+fn cut(path: &Path, length: u64) {
+    fs::File::options().write(true).open(path).unwrap().set_len(length).unwrap();
+}
+
+/// What is done to a value below the store.
+type Plant = Box<dyn Fn(&mut Vec<u8>)>;
+/// What is done to a store's folder.
+type Damage = (&'static str, fn(&Path));
+
 /// FAULTS 44 for what the store itself keeps: a newer layout, another's record, records newer or damaged.
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_cannot_be_read_are_named() {
     let own = b"\0longrun";
     let name = [&[2], "op".as_bytes()].concat();
-    type Plant = Box<dyn Fn(&mut Vec<u8>)>;
     let reseal = |bytes: &mut Vec<u8>| {
         let body = bytes.len() - 4;
         let sum = crc32fast::hash(&bytes[..body]).to_le_bytes();

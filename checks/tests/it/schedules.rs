@@ -81,38 +81,49 @@ async fn run(
     widths
 }
 
+/// A racer on plain numbers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Racer {
+    Reads,
+    /// The version it read, and the status it will write over it.
+    Writes(u64, Status),
+    Done,
+}
+
 /// The same race on plain numbers, by its own rules: how many schedules there are.
 ///
 /// `version` is the record's; each racer is done, or has read a version and has what it wants to write.
-fn count(status: Status, version: u64, racers: &[Option<Option<(u64, Status)>>]) -> u64 {
+fn count(status: Status, version: u64, racers: &[Racer]) -> u64 {
     let mut total = 0;
     for (at, racer) in racers.iter().enumerate() {
-        let Some(holds) = racer else { continue };
+        if *racer == Racer::Done {
+            continue;
+        }
         let mut next = racers.to_vec();
         let (mut status, mut version) = (status, version);
-        match holds {
-            None => next[at] = wants(at, status, version).map(Some),
-            Some((read, to)) if *read == version => {
+        match racer {
+            Racer::Reads => next[at] = wants(at, status, version),
+            Racer::Writes(read, to) if *read == version => {
                 (status, version) = (*to, version + 1);
-                next[at] = None;
+                next[at] = Racer::Done;
             }
-            Some(_) => next[at] = Some(None),
+            _ => next[at] = Racer::Reads,
         }
-        total += if next.iter().all(Option::is_none) { 1 } else { count(status, version, &next) };
+        total += if next.iter().all(|racer| *racer == Racer::Done) { 1 } else { count(status, version, &next) };
     }
     total
 }
 
 /// What racer `at` would write over a status: by the table of PROTOCOL 61, not by the code.
-fn wants(at: usize, status: Status, version: u64) -> Option<(u64, Status)> {
+fn wants(at: usize, status: Status, version: u64) -> Racer {
     use Status::{Completed, Failed, NotStarted, Running};
     // The start is Running without holder, progress or detail.
     match (at, status) {
-        (0, Running) => Some((version, Completed)),
-        (1, Running) => Some((version, Failed)),
+        (0, Running) => Racer::Writes(version, Completed),
+        (1, Running) => Racer::Writes(version, Failed),
         // The request and the detail are new until racers 2 and 3 themselves wrote them.
-        (2 | 3, Running) => Some((version, Running)),
-        (_, NotStarted | Running | Completed | Failed) => None,
+        (2 | 3, Running) => Racer::Writes(version, Running),
+        (_, NotStarted | Running | Completed | Failed) => Racer::Done,
     }
 }
 
@@ -155,7 +166,7 @@ fn check(racers: usize, steps: &[Step], history: &[Operation]) {
 
 async fn every_schedule_of(racers: usize, durability: Durability) {
     let run = explore(racers, durability).await;
-    let expected = count(Status::Running, 0, &vec![Some(None); racers]);
+    let expected = count(Status::Running, 0, &vec![Racer::Reads; racers]);
     println!("schedules of {racers} racers: {run} run, {expected} computed");
     assert_eq!(run, expected);
 }

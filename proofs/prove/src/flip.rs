@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -25,7 +26,20 @@ struct Came {
     missing: u64,
 }
 
+impl Came {
+    fn join(&mut self, other: &Self) {
+        self.intact += other.intact;
+        self.refused += other.refused;
+        self.older += other.older;
+        self.salvaged_whole += other.salvaged_whole;
+        self.salvaged_in_part += other.salvaged_in_part;
+        self.missing += other.missing;
+    }
+}
+
 const SECTOR: usize = 512;
+/// Stores that are flipped side by side.
+const LANES: u64 = 3;
 
 /// `count` flips.
 pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
@@ -48,23 +62,24 @@ pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
     let files = files(&store)?;
     let places = places(&files)?;
     let mut came = Came::default();
-    for _ in 0..count {
-        let Some((file, sector)) = rng.choice(&places) else { return Err("an empty store".into()) };
-        let (byte, bit) = (sector + rng.usize(..SECTOR), rng.u8(..8));
-        let copy = scratch()?;
-        let target = copy.path().join("store");
-        copy_flipped(&store, &target, &files, file, byte, bit)?;
-        let what = format!("bit {bit} of byte {byte} of {}", file.strip_prefix(&store)?.display());
-        let found = look(&target);
-        let refused = found.is_err();
-        judge(&what, found, &whole, &mut came, &mut tally);
-        if refused {
-            // Opening may have repaired something: salvage gets what the flip left.
-            fs::remove_dir_all(&target)?;
-            copy_flipped(&store, &target, &files, file, byte, bit)?;
-            save(&what, &target, &copy.path().join("saved"), &whole, &mut came, &mut tally);
+    let (store, whole, files, places) = (&store, &whole, &files, &places);
+    thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES)
+            .map(|lane| {
+                let share = count / LANES + u64::from(lane < count % LANES);
+                let rng = Rng::with_seed(rng.u64(..));
+                scope.spawn(move || {
+                    flips(share, rng, store, whole, files, places).map_err(|error| error.to_string())
+                })
+            })
+            .collect();
+        for lane in lanes {
+            let (some, theirs) = lane.join().map_err(|_| "a lane panicked")??;
+            came.join(&some);
+            tally.join(theirs);
         }
-    }
+        Outcome::Ok(())
+    })?;
     print(&format!(
         "{} opened intact, {} refused, {} opened with something older or missing",
         came.intact, came.refused, came.older
@@ -74,6 +89,35 @@ pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
         came.salvaged_whole, came.missing, came.salvaged_in_part
     ));
     tally.finish(seed, begun.elapsed())
+}
+
+fn flips(
+    count: u64,
+    mut rng: Rng,
+    store: &Path,
+    whole: &Found,
+    files: &[PathBuf],
+    places: &[(PathBuf, usize)],
+) -> Outcome<(Came, Tally)> {
+    let (mut came, mut tally) = (Came::default(), Tally::default());
+    for _ in 0..count {
+        let Some((file, sector)) = rng.choice(places) else { return Err("an empty store".into()) };
+        let (byte, bit) = (sector + rng.usize(..SECTOR), rng.u8(..8));
+        let copy = scratch()?;
+        let target = copy.path().join("store");
+        copy_flipped(store, &target, files, file, byte, bit)?;
+        let what = format!("bit {bit} of byte {byte} of {}", file.strip_prefix(store)?.display());
+        let found = look(&target);
+        let refused = found.is_err();
+        judge(&what, found, whole, &mut came, &mut tally);
+        if refused {
+            // Opening may have repaired something: salvage gets what the flip left.
+            fs::remove_dir_all(&target)?;
+            copy_flipped(store, &target, files, file, byte, bit)?;
+            save(&what, &target, &copy.path().join("saved"), whole, &mut came, &mut tally);
+        }
+    }
+    Ok((came, tally))
 }
 
 /// Salvage keeps what is intact, shows nothing else, and does not keep silent about the rest.

@@ -84,12 +84,12 @@ impl Next {
 pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
     let begun = Instant::now();
     let mut rng = Rng::with_seed(seed);
-    let mut tally = Tally::default();
+    let mut tally = Tally::of(count);
     // Primes, so that every call gets its turn.
     let mut creations = Next { nth: 0, step: 37, calls: 100 };
     let mut recoveries = Next { nth: 0, step: 31, calls: 100 };
     let mut cures = [Cure::Flag, Cure::DataSync].into_iter().cycle();
-    while tally.cycles < count {
+    while !tally.is_done() {
         let cure = cures.next().unwrap_or(Cure::Flag);
         let (disk, oracle) = load(cure, &mut rng)?;
         judge_all(&disk, &oracle, &format!("{cure:?}, under load"), &mut rng, &mut tally);
@@ -97,10 +97,10 @@ pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
             oracle.acknowledged,
             u64::try_from(disk.mounted.loose().in_flight).unwrap_or(0).max(oracle.in_flight()),
         );
-        if tally.cycles < count {
+        if !tally.is_done() {
             recovery(cure, &disk, &oracle, &mut recoveries, &mut rng, &mut tally)?;
         }
-        if tally.cycles < count {
+        if !tally.is_done() {
             creation(cure, &mut creations, &mut rng, &mut tally)?;
         }
     }
@@ -145,6 +145,9 @@ fn write_and_cut(
 fn judge_all(disk: &Disk, oracle: &Oracle, what: &str, rng: &mut Rng, tally: &mut Tally) {
     for model in Model::ALL {
         let seed = rng.u64(..);
+        if tally.is_done() {
+            break;
+        }
         judge(&disk.mounted.image(seed, model), oracle, &format!("{what}, {model:?}"), tally);
     }
 }

@@ -16,12 +16,23 @@ pub(crate) struct Tally {
     acknowledged: Vec<u64>,
     in_flight: Vec<u64>,
     shown: u32,
+    /// Cycles after which no more are begun.
+    limit: Option<u64>,
 }
 
 /// Examples printed at most: one fault breaks thousands of cycles.
 const SHOWN: u32 = 20;
 
 impl Tally {
+    /// One that is done after so many cycles.
+    pub(crate) fn of(limit: u64) -> Self {
+        Self { limit: Some(limit), ..Self::default() }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.limit.is_some_and(|limit| self.cycles >= limit)
+    }
+
     /// One that prints no examples.
     pub(crate) fn quiet() -> Self {
         Self { shown: SHOWN, ..Self::default() }

@@ -57,13 +57,9 @@ pub(super) async fn second_close_is_the_first(trial: &Trial) -> Outcome {
 pub(super) async fn dropped_close_can_be_finished(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let created = trial.named(&*store, "a", 1).await?;
-    for polls in 0..4 {
+    {
         let mut close = store.close();
-        for _ in 0..polls {
-            if poll_fn(|context| Poll::Ready(close.as_mut().poll(context).is_ready())).await {
-                break;
-            }
-        }
+        poll_fn(|context| Poll::Ready(close.as_mut().poll(context).is_ready())).await;
     }
     store.close().await?;
     drop(store);
@@ -104,15 +100,15 @@ pub(super) async fn what_was_submitted_is_drained(trial: &Trial) -> Outcome {
     let mut swaps: Vec<_> =
         drafts.iter().map(|draft| Some(store.swap(None, draft, Durability::Immediate))).collect();
     let mut answers: Vec<_> = drafts.iter().map(|_| None).collect();
-    let mut close = None;
+    let (mut close, mut is_closed) = (None, false);
     poll_fn(|context| {
         for (swap, answer) in swaps.iter_mut().zip(&mut answers) {
             if let Some(Poll::Ready(ready)) = swap.as_mut().map(|swap| swap.as_mut().poll(context)) {
                 (*swap, *answer) = (None, Some(ready));
             }
         }
-        let close = close.get_or_insert_with(|| store.close());
-        let is_closed = close.as_mut().poll(context).is_ready();
+        // Begun after all swaps.
+        is_closed = is_closed || close.get_or_insert_with(|| store.close()).as_mut().poll(context).is_ready();
         if is_closed && answers.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

@@ -1,33 +1,42 @@
 //! Hints may be lost, doubled or late; they never run ahead of the record and hold nobody up.
 
 use std::future::poll_fn;
-use std::sync::Arc;
+use std::task::Poll;
 
-use tokio::task::JoinSet;
-
-use super::trial::{Outcome, Trial, ensure, loads, new, next, replace, same, step};
+use super::trial::{Outcome, Stop, Trial, ensure, loads, new, next, replace, same, step};
 use crate::model::{OperationId, Patch, Status};
-use crate::store::{Durability, HintStream};
+use crate::store::{Durability, HintStream, Swap};
 
 /// The next hint; `None` after the end.
 async fn hint(hints: &mut HintStream) -> Option<Option<OperationId>> {
     poll_fn(|context| hints.as_mut().poll_next(context)).await
 }
 
+/// A hint that has come.
+async fn come(hints: &mut HintStream) -> Option<Option<OperationId>> {
+    poll_fn(|context| {
+        Poll::Ready(match hints.as_mut().poll_next(context) {
+            Poll::Ready(hint) => hint,
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
 pub(super) async fn changes_are_hinted_at(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let mut hints = store.hints();
     let mut ids = Vec::new();
-    for tick in 0..20 {
+    for tick in 0..100 {
         ids.push(Some(trial.named(&*store, &format!("a{tick}"), tick).await?.id().clone()));
+        while let Some(hint) = come(&mut hints).await {
+            if hint.is_none() || ids.contains(&hint) {
+                return Ok(());
+            }
+        }
+        tokio::task::yield_now().await;
     }
-    store.close().await?;
-    let mut told = Vec::new();
-    while let Some(hint) = hint(&mut hints).await {
-        told.push(hint);
-    }
-    let known = |hint: &Option<OperationId>| hint.is_none() || ids.contains(hint);
-    ensure(told.iter().any(known), || "none of 20 changes was hinted at".into())
+    Err(Stop::Broken("none of 100 changes was hinted at".into()))
 }
 
 pub(super) async fn end_when_the_store_is_closed(trial: &Trial) -> Outcome {
@@ -43,28 +52,22 @@ pub(super) async fn end_when_the_store_is_closed(trial: &Trial) -> Outcome {
 pub(super) async fn record_is_not_behind(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let mut hints = store.hints();
-    let mut readers: JoinSet<Outcome> = JoinSet::new();
-    {
-        let store = Arc::clone(&store);
-        readers.spawn(async move {
-            while let Some(hint) = hint(&mut hints).await {
-                let Some(id) = hint else { continue };
-                match store.load(&id).await {
-                    Ok(None) => ensure(false, || format!("{id} was hinted at before it was there"))?,
-                    // Late: the store is being closed.
-                    Ok(Some(_)) | Err(_) => {}
-                }
-            }
-            Ok(())
-        });
-    }
     for tick in 0..20 {
-        trial.named(&*store, &format!("a{tick}"), tick).await?;
-        tokio::task::yield_now().await;
-    }
-    store.close().await?;
-    while let Some(reader) = readers.join_next().await {
-        reader??;
+        let draft = trial.draft(&*store, &new(&format!("a{tick}"))?, tick)?;
+        let mut create = store.swap(None, &draft, Durability::Immediate);
+        loop {
+            // Whatever is hinted at while the create is under way must be there to be read.
+            while let Some(hint) = come(&mut hints).await {
+                let Some(id) = hint else { continue };
+                ensure(store.load(&id).await?.is_some(), || format!("{id} was hinted at before it was there"))?;
+            }
+            let create = poll_fn(|context| Poll::Ready(create.as_mut().poll(context)));
+            if let Poll::Ready(swap) = create.await {
+                same(&swap?, &Swap::Stored, "a create")?;
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
     }
     Ok(())
 }

@@ -6,9 +6,9 @@ use super::trial::{Outcome, Stop, Trial, count, new, next, replace, same, step};
 use crate::model::{NewOperation, Operation, OperationId, Patch, Status, holder};
 use crate::store::{Durability, Idle, Store};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 /// Longer than any store waits before it takes a silent instance for dead.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 
 fn quiet(type_name: Option<&str>) -> Idle {
     Idle::Quiet { type_name: type_name.map(Into::into), longer_than: MINUTE }

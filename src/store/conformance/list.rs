@@ -1,6 +1,6 @@
 //! The list of promises: one place for the table and for the tests that are made of it.
 
-use super::*;
+use super::{Promise, close, counts, durability, feed, hints, idle, input, page, swap, verify, visibility};
 
 /// Hands the list to a macro, after what is given.
 #[doc(hidden)]

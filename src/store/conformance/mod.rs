@@ -44,7 +44,7 @@ pub use self::faulty::{Call, Fault, FaultyStore, HintFault};
 use self::trial::{Outcome, Trial};
 
 /// How long one promise may take before it counts as hung: a watchdog, not a measure.
-const WATCHDOG: Duration = Duration::from_secs(120);
+const WATCHDOG: Duration = Duration::from_mins(2);
 
 /// Makes fresh places for stores.
 #[async_trait]
@@ -126,15 +126,20 @@ pub enum Verdict {
 impl Promise {
     /// Checks a store, in a place of its own. Needs a tokio runtime with time enabled.
     pub async fn check(&self, opener: &dyn Opener) -> Verdict {
+        self.check_within(opener, WATCHDOG).await
+    }
+
+    /// [`check`](Self::check) with another time after which it counts as hung.
+    pub async fn check_within(&self, opener: &dyn Opener, watchdog: Duration) -> Verdict {
         let place = match opener.place().await {
             Ok(place) => place,
             Err(error) => return Verdict::Broken(format!("no place to open a store: {error}")),
         };
         let trial = Trial::new(place);
-        match tokio::time::timeout(WATCHDOG, (self.run)(&trial)).await {
+        match tokio::time::timeout(watchdog, (self.run)(&trial)).await {
             Ok(Ok(())) => Verdict::Kept,
             Ok(Err(stop)) => stop.into(),
-            Err(_) => Verdict::Broken(format!("did not end within {WATCHDOG:?}")),
+            Err(_) => Verdict::Broken(format!("did not end within {watchdog:?}")),
         }
     }
 }

@@ -4,6 +4,9 @@ use super::trial::{Outcome, Trial, at, by, ensure, listed, new, pages, remove, s
 use crate::model::{NewOperation, Operation, OperationId, OrderBy, Patch, Query, Status};
 use crate::store::Store;
 
+/// A millisecond in ticks.
+const MILLI: i64 = 10_000;
+
 /// Operations of several types, labels, statuses and instants, some at the same one; in the order of creation.
 async fn mixed(trial: &Trial, store: &dyn Store) -> Outcome<Vec<Operation>> {
     let mut all = Vec::new();
@@ -12,7 +15,7 @@ async fn mixed(trial: &Trial, store: &dyn Store) -> Outcome<Vec<Operation>> {
         let id: OperationId = format!("{}-{number}", number.rem_euclid(5)).parse()?;
         let new = if number % 3 == 0 { NewOperation::untyped() } else { NewOperation::new("export") };
         let new = new.id(id).label("even", (number % 2 == 0).to_string()).label("third", (number / 8).to_string());
-        all.push(trial.in_status(store, &new, status, number / 3).await?);
+        all.push(trial.in_status(store, &new, status, number / 3 * MILLI).await?);
     }
     sort(&mut all);
     Ok(all)
@@ -109,10 +112,11 @@ pub(super) async fn by_label(trial: &Trial) -> Outcome {
 }
 
 pub(super) async fn by_instant(trial: &Trial) -> Outcome {
-    let between =
-        |from, until| -> Outcome<Query> { Ok(Query { from: Some(at(from)?), until: Some(at(until)?), ..by(4) }) };
-    let since = Query { from: Some(at(3)?), ..by(4) };
-    let before = Query { until: Some(at(3)?), descending: true, ..by(4) };
+    let between = |from, until| -> Outcome<Query> {
+        Ok(Query { from: Some(at(from * MILLI)?), until: Some(at(until * MILLI)?), ..by(4) })
+    };
+    let since = Query { from: Some(at(3 * MILLI)?), ..by(4) };
+    let before = Query { until: Some(at(3 * MILLI)?), descending: true, ..by(4) };
     filters(trial, vec![between(2, 5)?, between(3, 4)?, between(4, 4)?, between(5, 2)?, since, before]).await
 }
 
@@ -121,8 +125,8 @@ pub(super) async fn by_all_conditions_at_once(trial: &Trial) -> Outcome {
         statuses: vec![Status::Completed, Status::Failed, Status::Running],
         type_name: Some("export".into()),
         label: Some(("even".into(), "true".into())),
-        from: Some(at(1)?),
-        until: Some(at(7)?),
+        from: Some(at(MILLI)?),
+        until: Some(at(7 * MILLI)?),
         ..by(2)
     };
     filters(trial, vec![query.clone(), Query { descending: true, ..query }]).await
@@ -140,6 +144,8 @@ pub(super) async fn by_end(trial: &Trial) -> Outcome {
     all.sort_by_key(|operation| (operation.stamps().last_action.ticks(), operation.id().clone()));
     let query = Query { statuses: vec![Status::Failed], order: OrderBy::LastAction, ..by(2) };
     same(&listed(&*store, &query).await?, &wanted(&all, &query), "by end")?;
+    let backwards = Query { descending: true, ..query.clone() };
+    same(&listed(&*store, &backwards).await?, &wanted(&all, &backwards), "by end, newest first")?;
     let query = Query { from: Some(at(41)?), until: Some(at(60)?), descending: true, ..query };
     same(&listed(&*store, &query).await?, &wanted(&all, &query), "by end, newest first, between two instants")
 }
@@ -152,14 +158,16 @@ pub(super) async fn nothing_is_skipped_or_doubled_beside_writers(trial: &Trial) 
     for round in 0_i64.. {
         let page = store.page(&query).await?;
         seen.extend(page.items.iter().map(|operation| operation.id().clone()));
-        // One that was seen goes, one comes before the place, one comes after it.
+        // One that was seen goes, some come before the place, one comes after it: nothing cancels out.
         if let Some(operation) = page.items.first() {
             let current = store.load(operation.id()).await?;
             if let Some(current) = current {
                 remove(&*store, &current).await?;
             }
-            trial.create(&*store, &NewOperation::new("early"), -1).await?;
-            trial.create(&*store, &NewOperation::new("late"), round.saturating_add(1_000)).await?;
+            for _ in 0..=round {
+                trial.create(&*store, &NewOperation::new("early"), -1).await?;
+            }
+            trial.create(&*store, &NewOperation::new("late"), round.saturating_add(1_000 * MILLI)).await?;
         }
         match page.next {
             Some(next) if round < 100 => query.after = Some(next),

@@ -232,9 +232,9 @@ pub(super) async fn stored_is_shown_everywhere(trial: &Trial) -> Outcome {
     for tick in 0..10 {
         let created = trial.create(&*store, &typed, tick).await?;
         let running = step(&*store, &created, Patch::new().status(Status::Running), tick).await?;
-        loads(&*store, running.id(), Some(&running), "load").await?;
         let listed = listed(&*store, &by(100)).await?;
         ensure(listed.contains(&running), || format!("the list lacks {running:?}"))?;
+        loads(&*store, running.id(), Some(&running), "load").await?;
         let shown = store.counts().await?.of_type(Some("import"), Status::Running);
         same(&shown, &u64::try_from(tick.saturating_add(1))?, "Running operations counted")?;
         let mut known = BTreeMap::new();

@@ -14,7 +14,6 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 mod engine;
-mod hints;
 mod index;
 mod journal;
 mod meta;
@@ -27,7 +26,6 @@ mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
-use self::hints::Listeners;
 pub use self::journal::Journaled;
 #[cfg(feature = "sled")]
 pub(crate) use self::journal::changes as journal_changes;
@@ -37,6 +35,7 @@ pub(crate) use self::salvage::Salvage;
 pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
 use self::worker::is_live;
+use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::{
     Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
