@@ -28,11 +28,13 @@ pub mod record;
 mod sled;
 
 pub use self::counts::Counts;
+#[cfg(feature = "sled")]
+pub use self::embedded::Salvaged;
 pub use self::memory::{MemoryEngine, MemoryStore};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sled")]
-pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod};
+pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod, salvage};
 
 /// Different types of work that one store keeps at most.
 pub const MAX_TYPES: usize = 1_024;

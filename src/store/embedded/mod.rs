@@ -18,6 +18,8 @@ mod index;
 mod journal;
 mod meta;
 mod order;
+#[cfg(feature = "sled")]
+mod salvage;
 mod scan;
 mod state;
 mod verify;
@@ -25,6 +27,12 @@ mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
 pub use self::journal::Journaled;
+#[cfg(feature = "sled")]
+pub(crate) use self::journal::changes as journal_changes;
+#[cfg(feature = "sled")]
+pub(crate) use self::salvage::Salvage;
+#[cfg(feature = "sled")]
+pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
 use self::worker::is_live;
 use super::hints::Listeners;

@@ -29,6 +29,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A frame is cut off here, so that one group cannot need more than a half.
 const FRAME: usize = frames::HALF / 4;
 
+/// Every change that can still be read in a journal's file, in order.
+#[cfg(feature = "sled")]
+pub(crate) fn changes(path: &Path) -> io::Result<Vec<frames::Change>> {
+    frames::salvage(path)
+}
+
 /// An engine that acknowledges by a journal. `get` shows what is synced only.
 pub struct Journaled<E: Engine> {
     core: Arc<Core<E>>,
