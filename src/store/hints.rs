@@ -59,7 +59,7 @@ impl Listeners {
         I: Iterator<Item = OperationId> + Clone,
     {
         let mut woken = Vec::new();
-        lock(&self.list).iter_mut().for_each(|list| {
+        if let Some(list) = &mut *lock(&self.list) {
             list.retain(|queue| {
                 // The stream is gone.
                 if Arc::strong_count(queue) == 1 {
@@ -76,7 +76,7 @@ impl Listeners {
                 woken.extend(queue.waker.take());
                 true
             });
-        });
+        }
         // A waker may read the stream at once: no lock is held here.
         woken.into_iter().for_each(Waker::wake);
     }

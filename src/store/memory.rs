@@ -1,6 +1,7 @@
 //! A store that forgets when it is dropped: for tests, and for work that need not outlive the process.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::StoreError;
@@ -11,9 +12,38 @@ use crate::clock::Clock;
 pub type MemoryStore = Embedded<MemoryEngine>;
 
 /// An engine over a map. Clones share the map, so that a store can be "opened again" over it.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct MemoryEngine {
     map: Arc<RwLock<BTreeMap<Vec<u8>, Vec<u8>>>>,
+    claimed: Arc<AtomicBool>,
+    /// Whether this is the clone that a store has.
+    is_claim: bool,
+}
+
+impl Clone for MemoryEngine {
+    fn clone(&self) -> Self {
+        Self { map: Arc::clone(&self.map), claimed: Arc::clone(&self.claimed), is_claim: false }
+    }
+}
+
+impl Drop for MemoryEngine {
+    fn drop(&mut self) {
+        if self.is_claim {
+            self.claimed.store(false, Ordering::Release);
+        }
+    }
+}
+
+impl MemoryEngine {
+    /// The clone for a store to have; `Locked` while another store has one.
+    pub fn claim(&self) -> Result<Self, StoreError> {
+        if self.claimed.swap(true, Ordering::AcqRel) {
+            return Err(StoreError::Locked("another store of this process has this memory".into()));
+        }
+        let mut claim = self.clone();
+        claim.is_claim = true;
+        Ok(claim)
+    }
 }
 
 impl MemoryStore {
@@ -22,9 +52,9 @@ impl MemoryStore {
         Self::over(MemoryEngine::default(), clock).await
     }
 
-    /// A store over an engine that may have been used before.
+    /// A store over an engine that may have been used before; `Locked` while another store has it.
     pub async fn over(engine: MemoryEngine, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::open(move || Ok(engine.clone()), clock, true).await
+        Self::open(move || engine.claim(), clock, true).await
     }
 }
 

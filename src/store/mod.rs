@@ -15,6 +15,8 @@ use futures_core::Stream;
 
 use crate::model::{Operation, OperationId, Page, Query, Status, Version};
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod counts;
 pub mod embedded;
 mod hints;

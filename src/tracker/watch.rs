@@ -76,7 +76,7 @@ impl Tracker {
     /// Watches one operation. `NotFound` if there is none.
     ///
     /// ```
-    /// # use longrun::{NewOperation, Status, Tracker, Watched};
+    /// # use longrun::{NewOperation, Status, Tracker, calls::Watched};
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let tracker = Tracker::builder().in_memory().await?;
     /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();

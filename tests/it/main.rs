@@ -1,8 +1,14 @@
 //! The tests of the public library; one binary, a file per behaviour.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the failure, outside the test functions too")]
+#![expect(clippy::disallowed_methods, reason = "races are made of tasks")]
+
+mod record_format;
+mod sled_folder;
 mod support;
 
 mod store_faults;
 mod store_feed;
 mod store_worker;
+mod texts;
 mod transitions;

@@ -239,6 +239,9 @@ async fn a_full_disk_recovers_when_it_has_room() {
     }
 }
 
+/// What is changed below a store, given records of its ids that it did not write.
+type Plant = fn(&Control, &dyn Fn(&str) -> (Vec<u8>, Vec<u8>));
+
 /// `verify` reads the engine anew: it names what was changed below the store.
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_finds_what_was_changed_below() {
@@ -251,7 +254,6 @@ async fn verify_finds_what_was_changed_below() {
         );
         (record::key(&id(name)), record::encode(&Record::new(1 << 33, Entry::Live(Box::new(failed)))).unwrap())
     };
-    type Plant = fn(&Control, &dyn Fn(&str) -> (Vec<u8>, Vec<u8>));
     let plants: [(&str, Plant); 6] = [
         ("record b", |control, _| control.bytes.purge(&record::key(&id("b"))).unwrap()),
         ("record b", |control, _| {

@@ -21,7 +21,7 @@ async fn a_purged_end_expires_no_reader_from_the_start() {
     let seen = store.changes(&Position::START, ALL).await.unwrap();
     remove(&store, &gone).await;
     store.close().await.unwrap();
-    clock.advance(Duration::from_secs(25 * 3_600));
+    clock.advance(Duration::from_hours(25));
     for _ in 0..2 {
         let store = control.open(clock.clone()).await.unwrap();
         assert_eq!(soon("verify", store.verify()).await.unwrap().records, 0);
@@ -36,7 +36,7 @@ async fn a_purged_end_expires_no_reader_from_the_start() {
         assert_eq!(next.items, [Change::Updated(Box::new(new("next")))]);
         remove(&store, &new("next")).await;
         store.close().await.unwrap();
-        clock.advance(Duration::from_secs(25 * 3_600));
+        clock.advance(Duration::from_hours(25));
     }
 }
 

@@ -127,7 +127,7 @@ async fn idle_passes_nobody_over() {
         put_eventual(&store, Some(&now), &after(&now, &Patch::heartbeat())).await;
     }
     let one = NonZeroU32::MIN;
-    assert_eq!(store.idle(&quiet(60), None, one).await.unwrap(), [last.clone()]);
+    assert_eq!(store.idle(&quiet(60), None, one).await.unwrap(), std::slice::from_ref(&last));
     assert_eq!(store.idle(&quiet(60), Some(&last), one).await.unwrap(), []);
 }
 
@@ -192,7 +192,7 @@ async fn old_tombstones_are_purged() {
     remove(&store, &done).await;
     store.close().await.unwrap();
     for (hours, records) in [(23, 2), (2, 1)] {
-        clock.advance(Duration::from_secs(hours * 3_600));
+        clock.advance(Duration::from_hours(hours));
         let store = control.open(clock.clone()).await.unwrap();
         let report = soon("verify", store.verify()).await.unwrap();
         assert_eq!((report.records, &*report.problems), (records, &[][..]), "{hours} hours later");

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 
 mod engine;
 mod index;
+mod journal;
 mod meta;
 mod order;
 mod scan;
@@ -23,7 +24,9 @@ mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
+pub use self::journal::Journaled;
 use self::state::{Look, Mode, State, Submitted};
+use self::worker::is_live;
 use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::{
@@ -195,24 +198,25 @@ impl<E: Engine> Shared<E> {
     fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
         let mut last = None;
         loop {
-            let wanted = {
+            let (version, sequence) = {
                 let state = self.lock();
                 Self::check_readable(&state)?;
                 match state.look(id) {
                     Look::Nothing => return Ok(None),
                     Look::Found(operation) => return Ok(Some(operation)),
-                    Look::Engine(version) => version,
+                    Look::Engine(version, sequence) => (version, sequence),
                 }
             };
-            let record = self.read(id)?;
-            match record.map(|record| record.entry) {
-                Some(Entry::Live(operation)) if operation.version() == wanted => return Ok(Some(operation)),
+            match self.read(id)? {
+                Some(record) if record.version() == version && is_live(&record.entry) => return Ok(record.live()),
+                // Synced just now, and shown to lists in a moment.
+                Some(record) if E::SHOWS_SYNCED_ONLY && record.sequence > sequence => return Ok(record.live()),
                 // Overwritten since: memory knows more now. The same difference twice is no race.
-                _ if last == Some(wanted) => {
+                _ if last == Some(version) => {
                     let what = format!("record {id}: the engine holds another version than was written");
                     return Err(StoreError::Corrupt(what));
                 }
-                _ => last = Some(wanted),
+                _ => last = Some(version),
             }
         }
     }

@@ -70,6 +70,6 @@ pub(super) fn name(key: &[u8]) -> String {
 }
 
 /// 64 bits that differ from store to store: std seeds its hasher from the system's randomness.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish().max(1)
 }

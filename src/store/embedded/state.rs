@@ -302,7 +302,9 @@ impl State {
             Some(Recent { shown: Shown::Record(record), .. }) => record,
             Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
             Some(Recent { shown: Shown::Engine, .. }) | None => {
-                return self.index.version(slot).map_or(Look::Nothing, Look::Engine);
+                let sequence = self.index.sequence(slot).unwrap_or_default();
+                let version = self.index.version(slot);
+                return version.map_or(Look::Nothing, |version| Look::Engine(version, sequence));
             }
         };
         match &record.entry {
@@ -316,6 +318,6 @@ impl State {
 pub(super) enum Look {
     Nothing,
     Found(Box<Operation>),
-    /// The engine holds it, in this version.
-    Engine(Version),
+    /// The engine holds it, in this version, at this place in the feed.
+    Engine(Version, u64),
 }

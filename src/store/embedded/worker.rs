@@ -129,7 +129,7 @@ impl<E: Engine> Shared<E> {
     fn write(&self, taken: &Taken, reserve: Option<meta::Meta>) -> Result<(), EngineError> {
         let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = guard.as_ref().ok_or("the engine is not open")?;
-        for write in taken.writes.iter().filter(|write| write.hides_engine) {
+        for write in taken.writes.iter().filter(|write| write.hides_engine && !E::SHOWS_SYNCED_ONLY) {
             let key = record::key(write.record.id());
             if let Some(bytes) = engine.get(&key)? {
                 let before = record::decode(&key, &bytes)?;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::StoreError;
-use super::embedded::{Embedded, Engine, EngineError, Visit};
+use super::embedded::{Embedded, Engine, EngineError, Journaled, Visit};
 use crate::clock::Clock;
 
 mod folder;
@@ -20,7 +20,7 @@ mod folder;
 use self::folder::Folder;
 
 /// A store on disk, in a folder of its own that one process at a time has open.
-pub type SledStore = Embedded<SledEngine>;
+pub type SledStore = Embedded<Journaled<SledEngine>>;
 
 /// How a [`SledStore`] makes writes durable. The promise is the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,22 +65,28 @@ impl SledStore {
     /// `Locked` names the process that has it open; `Unsupported`: the folder is of something else, of a
     /// newer version, or a symbolic link; `Corrupt` names the record that cannot be read.
     pub async fn open_folder(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let store = Self::open(move || SledEngine::open(&options), clock, true).await?;
+        let store = Self::open(move || journaled(&options, true), clock, true).await?;
         let instance = super::Store::opened(&store).instance;
         // The name in the lock is for people: a folder that cannot take it still works.
-        drop(store.with_engine(|engine| engine.folder.name_holder(Some(instance))));
+        drop(store.with_engine(|engine| engine.inner().folder.name_holder(Some(instance))));
         Ok(store)
     }
 
     /// Opens the folder to look: writes no record and refuses writes.
     pub async fn inspect_folder(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::inspect(move || SledEngine::open(&options), clock).await
+        Self::inspect(move || journaled(&options, false), clock).await
     }
 
     /// How writes are made durable; `None` once the store is closed.
     pub fn sync_method(&self) -> Option<SyncMethod> {
-        self.with_engine(|engine| engine.method)
+        self.with_engine(|engine| engine.inner().method)
     }
+}
+
+fn journaled(options: &SledOptions, fills: bool) -> Result<Journaled<SledEngine>, StoreError> {
+    let engine = SledEngine::open(options)?;
+    let journal = engine.folder.journal();
+    Journaled::open(engine, &journal, fills)
 }
 
 /// sled in a folder that is locked, complete and of this library.
@@ -101,7 +107,8 @@ const MARK: (&[u8], &[u8]) = (b"\0\0sled", b"longrun 1");
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl SledEngine {
-    fn open(options: &SledOptions) -> Result<Self, StoreError> {
+    /// Locks the folder and opens what is in it, for a store of your own around this engine. Blocking.
+    pub fn open(options: &SledOptions) -> Result<Self, StoreError> {
         let folder = Folder::lock(&options.path)?;
         if !folder.store().exists() {
             Self::create(options, &folder)?;

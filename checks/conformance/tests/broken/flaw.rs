@@ -1,0 +1,412 @@
+//! A store that does what the store within does, but for what one flaw says.
+
+use std::collections::{HashMap, VecDeque};
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use longrun::conformance::{Hold, MemoryOpener, Opener, Place};
+use longrun::model::{Operation, OperationId, Page, PageToken, Query, Version};
+use longrun::store::{
+    Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
+};
+use tokio::task::JoinHandle;
+
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// What is wrong with a store: some of its calls.
+#[derive(Clone, Copy)]
+pub(crate) struct Flaw {
+    /// The promise that it breaks, `theme::name`.
+    pub(crate) breaks: &'static str,
+    /// How.
+    pub(crate) says: &'static str,
+    pub(crate) open: for<'a> fn(&'a Notes, &'a dyn Place) -> Answer<'a, Arc<dyn Store>>,
+    pub(crate) opened: fn(&Cx) -> Opened,
+    pub(crate) load: for<'a> fn(&'a Cx, &'a OperationId) -> Answer<'a, Option<Operation>>,
+    pub(crate) swap: for<'a> fn(&'a Cx, Option<Version>, &'a Operation, Durability) -> Answer<'a, Swap>,
+    pub(crate) remove: for<'a> fn(&'a Cx, &'a OperationId, Version) -> Answer<'a, Swap>,
+    pub(crate) page: for<'a> fn(&'a Cx, &'a Query) -> Answer<'a, Page>,
+    pub(crate) counts: for<'a> fn(&'a Cx) -> Answer<'a, Counts>,
+    pub(crate) idle:
+        for<'a> fn(&'a Cx, &'a Idle, Option<&'a OperationId>, NonZeroU32) -> Answer<'a, Vec<OperationId>>,
+    pub(crate) changes: for<'a> fn(&'a Cx, &'a Position, NonZeroU32) -> Answer<'a, Changes>,
+    pub(crate) hints: fn(&Cx) -> HintStream,
+    pub(crate) verify: for<'a> fn(&'a Cx) -> Answer<'a, Report>,
+    pub(crate) close: for<'a> fn(&'a Cx) -> Answer<'a, ()>,
+}
+
+/// Nothing is wrong.
+pub(crate) const WHOLE: Flaw = Flaw {
+    breaks: "",
+    says: "",
+    open: |_, place| place.open(),
+    opened: |cx| cx.inner.opened(),
+    load: |cx, id| cx.inner.load(id),
+    swap: |cx, expected, next, durability| cx.inner.swap(expected, next, durability),
+    remove: |cx, id, expected| cx.inner.remove(id, expected),
+    page: |cx, query| cx.inner.page(query),
+    counts: |cx| cx.inner.counts(),
+    idle: |cx, which, after, limit| cx.inner.idle(which, after, limit),
+    changes: |cx, after, limit| cx.inner.changes(after, limit),
+    hints: |cx| cx.inner.hints(),
+    verify: |cx| cx.inner.verify(),
+    close: |cx| cx.inner.close(),
+};
+
+impl fmt::Debug for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.breaks, self.says)
+    }
+}
+
+/// A write that was acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    pub(crate) operation: Operation,
+    pub(crate) durability: Durability,
+    pub(crate) removes: bool,
+}
+
+/// A write under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    pub(crate) number: u64,
+    pub(crate) expected: Option<Version>,
+    pub(crate) next: Operation,
+}
+
+/// What is known of one place: by it a flaw tells when it shows.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    pub(crate) opens: u32,
+    pub(crate) crashed: bool,
+    pub(crate) closing: bool,
+    /// The last store was closed to the end.
+    pub(crate) closed: bool,
+    pub(crate) closes: u32,
+    pub(crate) half_closed: bool,
+    pub(crate) held: bool,
+    pub(crate) passed: Duration,
+    /// Writes asked for, and reads.
+    pub(crate) attempts: u64,
+    pub(crate) reads: u64,
+    pub(crate) log: Vec<Write>,
+    pub(crate) lost: Vec<Operation>,
+    pub(crate) pending: Vec<Pending>,
+    /// Writes that were acknowledged before their time.
+    pub(crate) early: Vec<JoinHandle<Result<Swap, StoreError>>>,
+    pub(crate) early_hints: VecDeque<OperationId>,
+    /// Half writes left behind by dropped calls.
+    pub(crate) halves: Vec<(Version, Operation)>,
+    pub(crate) tokens: Vec<(u32, PageToken)>,
+    pub(crate) paged: usize,
+    pub(crate) feed_at_end: bool,
+    pub(crate) instance: u32,
+    /// Gone with the store that was opened last.
+    pub(crate) last: Weak<()>,
+    pub(crate) hinted: usize,
+}
+
+pub(crate) type Notes = Mutex<Noted>;
+
+pub(crate) fn lock(notes: &Notes) -> MutexGuard<'_, Noted> {
+    notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Noted {
+    /// What is acknowledged under an id.
+    pub(crate) fn acked(&self, id: &OperationId) -> Option<&Operation> {
+        let last = self.log.iter().rev().find(|write| write.operation.id() == id)?;
+        (!last.removes).then_some(&last.operation)
+    }
+
+    /// All that is acknowledged and not removed.
+    pub(crate) fn all(&self) -> Vec<Operation> {
+        let mut all: HashMap<&OperationId, &Write> = HashMap::new();
+        for write in &self.log {
+            all.insert(write.operation.id(), write);
+        }
+        all.into_values().filter(|write| !write.removes).map(|write| write.operation.clone()).collect()
+    }
+
+    pub(crate) fn last_write(&self) -> Option<&Write> {
+        self.log.last()
+    }
+
+    /// The record of an id before its last write.
+    pub(crate) fn before_last(&self, id: &OperationId) -> Option<Operation> {
+        self.log.iter().rev().filter(|write| write.operation.id() == id).nth(1).map(|write| write.operation.clone())
+    }
+
+    /// Whether the last write was an Eventual one.
+    pub(crate) fn ends_eventual(&self) -> bool {
+        self.last_write().is_some_and(|last| last.durability == Durability::Eventual)
+    }
+
+    pub(crate) fn eventuals(&self) -> usize {
+        self.log.iter().filter(|write| write.durability == Durability::Eventual).count()
+    }
+
+    pub(crate) fn removed(&self, id: &OperationId) -> Option<Operation> {
+        self.log.iter().rev().find(|write| write.operation.id() == id && write.removes).map(|w| w.operation.clone())
+    }
+
+    pub(crate) fn lives(&self, id: &OperationId) -> usize {
+        self.log
+            .iter()
+            .filter(|write| write.operation.id() == id && write.operation.version().n() == 1 && !write.removes)
+            .count()
+    }
+}
+
+/// What a flaw works with.
+pub(crate) struct Cx {
+    pub(crate) inner: Arc<dyn Store>,
+    pub(crate) notes: Arc<Notes>,
+}
+
+impl Cx {
+    pub(crate) fn noted(&self) -> MutexGuard<'_, Noted> {
+        lock(&self.notes)
+    }
+}
+
+pub(crate) struct Flawed {
+    cx: Cx,
+    flaw: &'static Flaw,
+    /// Gone with the store.
+    _alive: Arc<()>,
+}
+
+impl fmt::Debug for Flawed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Flawed").field(&self.flaw).finish()
+    }
+}
+
+/// Takes a write off the list of those under way when its future is done or dropped.
+struct UnderWay<'a>(&'a Cx, u64);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.noted().pending.retain(|pending| pending.number != self.1);
+    }
+}
+
+impl Flawed {
+    async fn early_ones(&self) {
+        if !self.cx.noted().held {
+            let early = std::mem::take(&mut self.cx.noted().early);
+            for write in early {
+                drop(write.await);
+            }
+        }
+        let halves = std::mem::take(&mut self.cx.noted().halves);
+        for (expected, half) in halves {
+            drop(self.cx.inner.swap(Some(expected), &half, Durability::Immediate).await);
+        }
+    }
+
+    async fn read(&self) {
+        self.early_ones().await;
+    }
+
+    fn has_read<T>(&self, answer: T) -> T {
+        self.cx.noted().reads += 1;
+        answer
+    }
+}
+
+#[async_trait]
+impl Store for Flawed {
+    fn opened(&self) -> Opened {
+        (self.flaw.opened)(&self.cx)
+    }
+
+    async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
+        self.read().await;
+        self.has_read((self.flaw.load)(&self.cx, id).await)
+    }
+
+    async fn swap(
+        &self,
+        expected: Option<Version>,
+        next: &Operation,
+        durability: Durability,
+    ) -> Result<Swap, StoreError> {
+        self.early_ones().await;
+        let number = {
+            let mut noted = self.cx.noted();
+            noted.attempts += 1;
+            let number = noted.attempts;
+            noted.pending.push(Pending { number, expected, next: next.clone() });
+            number
+        };
+        let under_way = UnderWay(&self.cx, number);
+        let answer = (self.flaw.swap)(&self.cx, expected, next, durability).await;
+        drop(under_way);
+        match &answer {
+            Ok(Swap::Stored) => {
+                self.cx.noted().log.push(Write { operation: next.clone(), durability, removes: false });
+            }
+            Ok(_) => self.cx.noted().lost.push(next.clone()),
+            Err(_) => {}
+        }
+        answer
+    }
+
+    async fn remove(&self, id: &OperationId, expected: Version) -> Result<Swap, StoreError> {
+        self.early_ones().await;
+        self.cx.noted().attempts += 1;
+        let answer = (self.flaw.remove)(&self.cx, id, expected).await;
+        if let Ok(Swap::Stored) = answer {
+            let mut noted = self.cx.noted();
+            if let Some(operation) = noted.acked(id).cloned() {
+                noted.log.push(Write { operation, durability: Durability::Immediate, removes: true });
+            }
+        }
+        answer
+    }
+
+    async fn page(&self, query: &Query) -> Result<Page, StoreError> {
+        self.read().await;
+        self.has_read((self.flaw.page)(&self.cx, query).await)
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.read().await;
+        self.has_read((self.flaw.counts)(&self.cx).await)
+    }
+
+    async fn idle(
+        &self,
+        which: &Idle,
+        after: Option<&OperationId>,
+        limit: NonZeroU32,
+    ) -> Result<Vec<OperationId>, StoreError> {
+        self.read().await;
+        self.has_read((self.flaw.idle)(&self.cx, which, after, limit).await)
+    }
+
+    async fn changes(&self, after: &Position, limit: NonZeroU32) -> Result<Changes, StoreError> {
+        self.read().await;
+        let answer = self.has_read((self.flaw.changes)(&self.cx, after, limit).await);
+        if let Ok(changes) = &answer {
+            self.cx.noted().feed_at_end = changes.at_end;
+        }
+        answer
+    }
+
+    fn hints(&self) -> HintStream {
+        (self.flaw.hints)(&self.cx)
+    }
+
+    async fn verify(&self) -> Result<Report, StoreError> {
+        self.read().await;
+        (self.flaw.verify)(&self.cx).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.early_ones().await;
+        self.cx.noted().closing = true;
+        let answer = (self.flaw.close)(&self.cx).await;
+        let mut noted = self.cx.noted();
+        noted.closed = true;
+        noted.closes += 1;
+        answer
+    }
+}
+
+/// Opens flawed stores in memory.
+pub(crate) struct FlawedOpener(pub(crate) &'static Flaw);
+
+impl fmt::Debug for FlawedOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[async_trait]
+impl Opener for FlawedOpener {
+    async fn place(&self) -> Result<Box<dyn Place>, Box<dyn StdError + Send + Sync>> {
+        let inner = MemoryOpener::default().place().await?;
+        Ok(Box::new(FlawedPlace { inner, flaw: self.0, notes: Arc::default() }))
+    }
+}
+
+struct FlawedPlace {
+    inner: Box<dyn Place>,
+    flaw: &'static Flaw,
+    notes: Arc<Notes>,
+}
+
+impl fmt::Debug for FlawedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("FlawedPlace").field(&self.flaw).finish()
+    }
+}
+
+#[async_trait]
+impl Place for FlawedPlace {
+    async fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let inner = (self.flaw.open)(&self.notes, &*self.inner).await?;
+        let alive = Arc::new(());
+        let mut noted = lock(&self.notes);
+        noted.opens += 1;
+        noted.attempts = 0;
+        noted.reads = 0;
+        noted.last = Arc::downgrade(&alive);
+        (noted.closing, noted.closes) = (false, 0);
+        if noted.opens == 1 {
+            noted.instance = inner.opened().instance;
+        }
+        drop(noted);
+        let cx = Cx { inner, notes: Arc::clone(&self.notes) };
+        Ok(Arc::new(Flawed { cx, flaw: self.flaw, _alive: alive }))
+    }
+
+    async fn pass(&self, time: Duration) -> bool {
+        lock(&self.notes).passed += time;
+        self.inner.pass(time).await
+    }
+
+    async fn crash(&self) -> bool {
+        lock(&self.notes).crashed = true;
+        self.inner.crash().await
+    }
+
+    fn hold(&self) -> Option<Box<dyn Hold>> {
+        lock(&self.notes).held = true;
+        let inner = self.inner.hold()?;
+        Some(Box::new(Held { inner, notes: Arc::clone(&self.notes) }))
+    }
+
+    async fn spoil(&self, id: &OperationId) -> bool {
+        self.inner.spoil(id).await
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    inner: Box<dyn Hold>,
+    notes: Arc<Notes>,
+}
+
+#[async_trait]
+impl Hold for Held {
+    async fn reached(&self) {
+        self.inner.reached().await;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        lock(&self.notes).held = false;
+    }
+}
