@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -17,6 +17,8 @@ pub struct Server {
     binaries: PathBuf,
     port: u16,
     databases: AtomicU32,
+    /// Stops the server when this process ends, however it ends.
+    watchdog: Child,
 }
 
 /// How a server is started.
@@ -79,7 +81,15 @@ impl Server {
         text.push_str(&lines.join("\n"));
         text.push('\n');
         std::fs::write(&conf, text)?;
-        let server = Self { folder, binaries, port, databases: AtomicU32::new(0) };
+        let pg_ctl = binaries.join("pg_ctl");
+        let stop = format!(
+            "read x; '{}' -s -m immediate -D '{}' stop; rm -rf '{}'",
+            pg_ctl.display(),
+            data.display(),
+            folder.path().display()
+        );
+        let watchdog = as_owner("sh").args(["-c", &stop]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let server = Self { folder, binaries, port, databases: AtomicU32::new(0), watchdog };
         server.up()?;
         Ok(server)
     }
@@ -121,6 +131,23 @@ impl Server {
             .args(["-w", "-s", "-m", "fast", "-D"])
             .arg(self.data())
             .arg("stop"))
+    }
+
+    /// Runs SQL in the first database, by a process of its own; what it prints.
+    pub fn psql(&self, sql: &str) -> io::Result<String> {
+        let output = self.psql_command(sql).stderr(Stdio::piped()).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
+    pub(crate) fn psql_command(&self, sql: &str) -> Command {
+        let mut command = as_owner(self.binaries.join("psql"));
+        let port = self.port.to_string();
+        command.args(["-X", "-q", "-A", "-t", "-U", "postgres", "-p", &port, "-c", sql, "postgres", "-h"]);
+        command.arg(self.folder.path()).stdin(Stdio::null());
+        command
     }
 
     /// The port that names its socket.
@@ -169,14 +196,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let stop = as_owner(self.binaries.join("pg_ctl"))
-            .args(["-w", "-s", "-m", "immediate", "-D"])
-            .arg(self.data())
-            .arg("stop")
-            .stderr(Stdio::null())
-            .status();
-        // It may have been killed by the test.
-        drop(stop);
+        // The end of its input is what it waits for.
+        drop(self.watchdog.stdin.take());
+        drop(self.watchdog.wait());
     }
 }
 

@@ -92,7 +92,7 @@ async fn a_connection_cut_after_any_byte_leaves_the_truth() {
         assert!(bytes > 40, "only {bytes} bytes were tried");
     }
     // Cut for as long as it is tried: the failure says what is known.
-    let current = create(&store, "for long", NewOperation::new("export").patch(run()), 0).await;
+    let current = create(&store, "long", NewOperation::new("export").patch(run()), 0).await;
     let mut owner = Owner { store: direct.clone(), current, acknowledged: 0, unknown: 0 };
     let mut unknown = 0;
     for bytes in (0..60).step_by(6) {

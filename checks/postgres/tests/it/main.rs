@@ -3,6 +3,7 @@
 mod support;
 
 mod basics;
+mod conformance;
 mod crossing;
 mod faults;
 mod feed;

@@ -1,9 +1,7 @@
 WITH state AS MATERIALIZED (
-    SELECT m.purged,
-        ((pg_snapshot_xmin(pg_current_snapshot())::text::bigint + m.base) << {bits}) - 1 AS horizon,
-        pg_snapshot_xmax(pg_current_snapshot())::text::bigint
-            - pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS behind
-    FROM {s}.meta m
+    SELECT m.purged, pg_snapshot_xmin(s.now)::text::bigint AS oldest, pg_snapshot_xmax(s.now)::text::bigint AS newest,
+        ((pg_snapshot_xmin(s.now)::text::bigint + m.base) << {bits}) - 1 AS horizon
+    FROM {s}.meta m, (SELECT pg_current_snapshot() AS now) s
 ),
 item AS (
     SELECT f.feed, o.id, o.record
@@ -12,6 +10,6 @@ item AS (
     ORDER BY f.feed
     LIMIT $2
 )
-SELECT state.purged, state.horizon, state.behind, item.feed, item.id, item.record
+SELECT state.purged, state.horizon, item.feed, item.id, item.record, state.oldest, state.newest
 FROM state LEFT JOIN item ON true
 ORDER BY item.feed
