@@ -69,6 +69,7 @@ impl Salvage {
             instance: meta.map_or(0, |meta| meta.instance).max(instances),
             reserved: meta.map_or(0, |meta| meta.reserved).max(last.saturating_add(BLOCK)),
             purged: 0,
+            seal: None,
         };
         engine.put(meta::KEY, &meta.encode())?;
         engine.sync()?;

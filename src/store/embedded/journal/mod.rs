@@ -128,10 +128,10 @@ impl<E: Engine> Journaled<E> {
         };
         if found.clean {
             // The engine has it all; the last change shows whether it still has.
-            let last = [older, newer]
+            let mut last = [older, newer]
                 .into_iter()
                 .filter_map(|half| Some((half.generation, half.changes.into_iter().last()?)));
-            if let Some((generation, (key, bytes))) = last.last() {
+            if let Some((generation, (key, bytes))) = last.next_back() {
                 overlay.filled = overlay.filled.min(generation.saturating_sub(1));
                 overlay.set(generation, key, bytes);
             }
