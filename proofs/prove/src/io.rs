@@ -36,7 +36,7 @@ pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
             let fault = if for_good { fault.for_good() } else { fault };
             script(
                 seed,
-                Some((fault, format!("call {nth} {failure:?}, for good: {for_good}, {disk:?}"))),
+                Some(&(fault, format!("call {nth} {failure:?}, for good: {for_good}, {disk:?}"))),
                 disk,
                 &mut tally,
             )?;
@@ -47,14 +47,14 @@ pub(crate) fn run(count: u64, seed: u64) -> Outcome<()> {
 }
 
 /// One script, and what is there after; how many calls it made.
-fn script(seed: u64, fault: Option<(Fault, String)>, disk: SyncFlag, tally: &mut Tally) -> Outcome<u64> {
+fn script(seed: u64, fault: Option<&(Fault, String)>, disk: SyncFlag, tally: &mut Tally) -> Outcome<u64> {
     let folder = scratch()?;
     let mounted = PowerFs::mount(folder.path(), Backing::Memory, &Options::default().sync_flag(disk))
         .map_err(|error| format!("FUSE and root are needed: {error}"))?;
     let store: PathBuf = mounted.path().join("store");
-    let what = fault.as_ref().map_or_else(|| "no fault".to_owned(), |(_, what)| what.clone());
+    let what = fault.map_or_else(|| "no fault".to_owned(), |(_, what)| what.clone());
     if let Some((fault, _)) = fault {
-        mounted.inject(fault);
+        mounted.inject(*fault);
     }
     let orders = Orders { folder: store, seed, writers: 3, lives: 6, sync_flag: true, mix: Mix::All };
     let (status, mut oracle) = Writing::begin(&orders)?.wait(HANGS)?;

@@ -53,13 +53,13 @@ impl Oracle {
 
     /// One line of a child's; `false` if it is none.
     pub(crate) fn hear(&mut self, line: &str) -> bool {
-        let mut words = line.split(' ');
-        let word = words.next();
-        let mut number = || words.next().and_then(|word| word.parse::<u32>().ok());
-        let (Some(writer), Some(life), Some(at)) = (number(), number(), number()) else {
+        let mut parts = line.split(' ');
+        let word = parts.next();
+        let mut number = || parts.next().and_then(|part| part.parse::<u32>().ok());
+        let (Some(writer), Some(which), Some(at)) = (number(), number(), number()) else {
             return word == Some("o");
         };
-        let steps = self.said.entry((writer, life)).or_default();
+        let steps = self.said.entry((writer, which)).or_default();
         let count = usize::try_from(at).map_or(0, |at| at + 1);
         if word == Some("a") {
             steps.acknowledged = count;
