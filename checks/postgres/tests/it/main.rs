@@ -1,5 +1,12 @@
 //! Behaviour of the PostgreSQL store on a private server.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "in a test a panic is the failure, outside the test functions too"
+)]
+
 mod support;
 
 mod basics;
