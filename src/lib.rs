@@ -43,6 +43,8 @@
 
 pub mod clock;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod model;
 pub mod store;
 mod tracker;
@@ -56,7 +58,9 @@ pub use tracker::{Reporter, Run, RunError, Tracker};
 
 /// What the tracker's calls take and answer beside what the front page names.
 pub mod calls {
-    pub use crate::tracker::{Builder, Created, EndError, IdSource, List, Swept, SystemIds, Watch, Watched};
+    pub use crate::tracker::{
+        Builder, Created, EndError, Health, IdSource, List, Swept, SystemIds, Watch, Watched,
+    };
 }
 
 /// Long texts, compiled so that their examples stay true.
@@ -66,6 +70,8 @@ mod documentation {
     mod readme {}
     #[doc = include_str!("../docs/guide.md")]
     mod guide {}
+    #[doc = include_str!("../docs/operating.md")]
+    mod operating {}
 }
 
 /// Handles cross threads.

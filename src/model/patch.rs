@@ -44,6 +44,8 @@ pub struct Patch {
     pub(crate) intent: Intent,
     /// Only while this holder has the claim.
     pub(crate) held_by: Option<Box<str>>,
+    /// A tag that came in the body: checked after the members, not before them (PROTOCOL 83, b).
+    pub(crate) body_match: Option<Tags>,
     unfit: Option<Unfit>,
 }
 
@@ -268,6 +270,8 @@ impl Operation {
     pub fn apply(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
         patch.precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
         patch.check(rules)?;
+        let in_body = Precondition { if_match: patch.body_match.clone(), ..Precondition::none() };
+        in_body.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
         if let Some(holder) = &patch.held_by
             && self.holder() != Some(holder)
         {

@@ -28,11 +28,13 @@ pub mod record;
 mod sled;
 
 pub use self::counts::Counts;
+#[cfg(feature = "sled")]
+pub use self::embedded::Salvaged;
 pub use self::memory::{MemoryEngine, MemoryStore};
 #[cfg(feature = "postgres")]
 pub use self::postgres::{PostgresOptions, PostgresStore};
 #[cfg(feature = "sled")]
-pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod};
+pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod, salvage};
 
 /// Different types of work that one store keeps at most.
 pub const MAX_TYPES: usize = 1_024;
@@ -93,6 +95,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Hints of change. They may be lost, doubled or late; truth is the record.
     fn hints(&self) -> HintStream;
+
+    /// How the store does right now. Never fails, reads no record.
+    fn health(&self) -> StoreHealth;
 
     /// Reads everything anew, shares no state with the index, and reports every difference.
     async fn verify(&self) -> Result<Report, StoreError>;
@@ -282,6 +287,29 @@ pub type Hint = Option<OperationId>;
 
 /// Hints as they come; ends when the store is closed.
 pub type HintStream = Pin<Box<dyn Stream<Item = Hint> + Send>>;
+
+/// How a store does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// What makes an Immediate write durable, in words: `"memory"` survives nothing.
+    pub durability: &'static str,
+    /// Why writes are refused; `None` while they are taken.
+    pub read_only: Option<String>,
+    /// Writes that are not on disk yet.
+    pub unflushed: u64,
+    /// How long the oldest of them has been waiting.
+    pub flush_lag: Duration,
+    /// Places of the feed given to writes that the feed does not show yet.
+    pub feed_lag: u64,
+}
+
+impl StoreHealth {
+    /// Of a store that takes writes and has nothing to catch up with.
+    pub const fn new(durability: &'static str) -> Self {
+        Self { durability, read_only: None, unflushed: 0, flush_lag: Duration::ZERO, feed_lag: 0 }
+    }
+}
 
 /// What [`Store::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

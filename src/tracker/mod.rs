@@ -5,18 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, FixedOffset};
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
-    TICKS_PER_SECOND, Timestamp, holder,
+    Timestamp, holder,
 };
-use crate::store::{Changes, Counts, Durability, Position, Report, Store, Swap};
+#[cfg(feature = "http")]
+pub(crate) use crate::store::Change;
+pub(crate) use crate::store::{Changes, Counts, Position};
+use crate::store::{Durability, Report, Store, Swap};
 use crate::wire;
 
+mod ages;
 mod builder;
 mod close;
+mod events;
+#[cfg(feature = "http")]
+mod follow;
 mod future;
+mod health;
 mod held;
 mod hub;
 mod ids;
@@ -28,6 +38,9 @@ mod start;
 mod watch;
 
 pub use self::builder::Builder;
+#[cfg(feature = "http")]
+pub(crate) use self::follow::Follow;
+pub use self::health::Health;
 pub use self::ids::{IdSource, SystemIds};
 pub use self::list::List;
 pub use self::maintain::Swept;
@@ -35,12 +48,15 @@ pub use self::run::{Reporter, RunError};
 pub use self::start::{EndError, Run};
 pub use self::watch::{Watch, Watched};
 
+use self::ages::Ages;
 use self::held::{Closing, Held};
 use self::hub::Hub;
 use self::maintain::Policy;
 
 /// Lost races in a row after which a caller is told so.
 const ROUNDS: u32 = 1_000;
+/// Operations changed side by side, to share a sync.
+const STEP: usize = 512;
 
 /// Tracks operations: creates, changes, lists, watches and ends them.
 ///
@@ -58,6 +74,11 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    ages: Ages,
+    /// Opened to look: nothing is ended.
+    inspects: bool,
+    /// The date at the open, and the monotonic time then.
+    opened_at: (DateTime<FixedOffset>, Duration),
     held: Held,
     hub: Arc<Hub>,
     /// Set once, before anybody else has the tracker.
@@ -75,6 +96,15 @@ pub struct Created {
     pub operation: Operation,
     /// `false`: it existed, as the same call had made it before.
     pub is_new: bool,
+}
+
+/// What a patch made.
+#[derive(Debug)]
+pub(crate) struct Patched {
+    /// The operation after it.
+    pub(crate) operation: Operation,
+    /// The operation before it, if it changed.
+    pub(crate) before: Option<Operation>,
 }
 
 impl Tracker {
@@ -103,13 +133,17 @@ impl Tracker {
     pub(crate) fn new(builder: Builder, store: Arc<dyn Store>) -> Self {
         let skew = i64::try_from(builder.clock_skew.as_nanos() / 100).unwrap_or(i64::MAX);
         let rules = Rules { clock_skew: skew, max_result: builder.max_result, ..Rules::new(0) };
-        let maintained = AtomicU64::new(millis(builder.clock.monotonic()));
+        let opened_at = (builder.clock.now(), builder.clock.monotonic());
+        let maintained = AtomicU64::new(millis(opened_at.1));
         let inner = Inner {
             store,
             clock: builder.clock,
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            ages: Ages::default(),
+            inspects: builder.inspect,
+            opened_at,
             held: Held::default(),
             hub: Arc::default(),
             recovery: std::sync::OnceLock::new(),
@@ -123,7 +157,7 @@ impl Tracker {
         &*self.inner.store
     }
 
-    fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.clock
     }
 
@@ -160,6 +194,7 @@ impl Tracker {
     /// Settles what was dropped, before any other call of its holder's process. Fails only when closed.
     async fn enter(&self) -> Result<()> {
         self.settle().await;
+        self.inner.warn_if_forgotten();
         if *self.held().closing.borrow() == Closing::Done {
             return Err(crate::store::StoreError::Closed.into());
         }
@@ -200,7 +235,7 @@ impl Tracker {
             let operation = self.draft(&new)?;
             match self.store().swap(None, &operation, Durability::Immediate).await? {
                 Swap::Stored => {
-                    tracing::debug!(operation.id = %operation.id(), operation.type = operation.type_name(), "created");
+                    events::created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
                 Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
@@ -308,7 +343,7 @@ impl Tracker {
         })?;
         let precondition = Precondition { if_match, ..Precondition::none() };
         let parsed = wire::patch(body, wire::OPERATION).map(|body| body.patch);
-        self.patch_parsed(id, &precondition, parsed).await
+        Ok(self.patch_parsed(id, &precondition, parsed).await?.operation)
     }
 
     /// A patch whose body may not have been readable: its precondition is checked first, on the same record.
@@ -317,12 +352,12 @@ impl Tracker {
         id: &OperationId,
         precondition: &Precondition,
         parsed: Result<Patch>,
-    ) -> Result<Operation> {
+    ) -> Result<Patched> {
         self.enter().await?;
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.update(id, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
@@ -334,33 +369,41 @@ impl Tracker {
         }
     }
 
-    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
     async fn update<'p>(
         &self,
         id: &OperationId,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
+        Ok(self.swap_until(id, rounds, patch).await?.operation)
+    }
+
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
+    async fn swap_until<'p>(
+        &self,
+        id: &OperationId,
+        rounds: Option<u32>,
+        patch: impl Fn(&Operation) -> Result<&'p Patch>,
+    ) -> Result<Patched> {
         let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
-                Ok(Applied::Unchanged) => return Ok(current),
+                Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
                 Err(rejection) => {
-                    tracing::debug!(operation.id = %id, code = rejection.code(), "refused");
+                    events::refused(id, rejection.code());
                     return Err(Error::rejected(&rejection, Some(current)));
                 }
             };
             match self.store().swap(Some(current.version()), &next, durability).await? {
                 Swap::Stored => {
                     if next.status() != current.status() {
-                        let code = next.failure().map(Failure::code);
-                        tracing::debug!(operation.id = %id, status = next.status().as_str(), code, "moved");
+                        events::moved(&next);
                     }
-                    return Ok(next);
+                    return Ok(Patched { operation: next, before: Some(current) });
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
                 Swap::Lost(None) => return Err(Error::not_found(id)),
@@ -466,22 +509,24 @@ impl Tracker {
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
     pub async fn claim(&self, id: &OperationId, holder: impl Into<String>) -> Result<Operation> {
-        self.claim_if(id, holder.into(), Precondition::none()).await
+        self.claim_parsed(id, &Precondition::none(), Ok(holder.into())).await
     }
 
-    pub(crate) async fn claim_if(
+    /// A claim whose body may not have been readable: its precondition is checked first.
+    pub(crate) async fn claim_parsed(
         &self,
         id: &OperationId,
-        holder: String,
-        precondition: Precondition,
+        precondition: &Precondition,
+        parsed: Result<String>,
     ) -> Result<Operation> {
-        if holder.starts_with(holder::RESERVED) {
-            return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
-        }
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());
         }
-        self.patch(id, Patch::claim(holder).precondition(precondition)).await
+        let patch = parsed.and_then(|holder| match holder.starts_with(holder::RESERVED) {
+            true => Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into()),
+            false => Ok(Patch::claim(holder)),
+        });
+        Ok(self.patch_parsed(id, precondition, patch).await?.operation)
     }
 
     /// Deletes an operation that has ended. `Conflict` while it is active.
@@ -509,7 +554,7 @@ impl Tracker {
             }
             match self.store().remove(id, current.version()).await? {
                 Swap::Stored => {
-                    tracing::debug!(operation.id = %id, "deleted");
+                    events::deleted(id);
                     return Ok(());
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
@@ -612,21 +657,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A span of the clock in ticks.
-fn ticks(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(TICKS_PER_SECOND)
-}
-
 impl Inner {
     /// Maintain runs now.
     fn note_maintained(&self) {
         self.maintained.store(millis(self.clock.monotonic()), Ordering::Relaxed);
     }
 
-    /// Warns once where operations run and nobody has driven maintain for two minutes.
+    /// Warns once where this process runs operations and nobody has driven maintain for two minutes.
     fn warn_if_forgotten(&self) {
         let since = millis(self.clock.monotonic()).saturating_sub(self.maintained.load(Ordering::Relaxed));
-        if since > 120_000 && !self.warned.swap(true, Ordering::Relaxed) {
+        if since > 120_000 && self.held.len() > 0 && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!("operations run and nobody drives Tracker::maintain: what stalls will not be noticed");
         }
     }

@@ -93,6 +93,11 @@ impl Control {
         self.tell(|told| told.syncs)
     }
 
+    /// Blocks until there were so many syncs.
+    pub(crate) fn wait_syncs(&self, syncs: u64) {
+        self.until("a sync", |told| told.syncs >= syncs);
+    }
+
     pub(crate) fn fault(&self, fault: Option<Fault>) {
         self.tell(|told| told.fault = fault);
     }
@@ -218,4 +223,12 @@ pub(crate) async fn put_eventual(store: &impl Store, expected: Option<&Operation
 
 pub(crate) async fn remove(store: &impl Store, operation: &Operation) {
     assert_eq!(soon("remove", store.remove(operation.id(), operation.version())).await.unwrap(), Swap::Stored);
+}
+
+/// What a future answers now, if it does.
+pub(crate) fn poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+    match std::pin::Pin::new(&mut future).poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
 }

@@ -65,7 +65,7 @@ impl Served {
     }
 
     fn sync(&self, call: Call, ino: INodeNo, reply: ReplyEmpty) {
-        self.shared.serve_durably(call, reply, |volume| Ok(((), Some(volume.sync(ino.0)))), |reply, ()| reply.ok());
+        self.shared.serve_durably(call, reply, |volume| Ok(((), volume.sync(ino.0))), |reply, ()| reply.ok());
     }
 }
 

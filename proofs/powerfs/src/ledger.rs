@@ -15,6 +15,11 @@ impl Entries {
         self.0.get(&folder).into_iter().flatten().map(|(name, ino)| (name, *ino))
     }
 
+    /// Every name that leads to this inode.
+    pub(crate) fn names(&self, ino: Ino) -> impl Iterator<Item = &OsString> {
+        self.0.values().flatten().filter(move |(_, found)| **found == ino).map(|(name, _)| name)
+    }
+
     pub(crate) fn find(&self, folder: Ino, name: &OsStr) -> Option<Ino> {
         self.0.get(&folder)?.get(name).copied()
     }

@@ -40,4 +40,4 @@ pub use fault::{Failure, Fault};
 pub use image::Image;
 pub use model::Model;
 pub use mounted::{Loose, Mounted, PowerFs};
-pub use options::{Backing, Frozen, Hold, Options, SyncFlag};
+pub use options::{Backing, Forgotten, Frozen, Hold, Options, SyncFlag};

@@ -1,5 +1,6 @@
 use crate::{
-    Backing, Calls, Fault, Image, Model, Options, core::Shared, device, filesystem::Served, volume::Volume,
+    Backing, Calls, Fault, Forgotten, Image, Model, Options, core::Shared, device, filesystem::Served,
+    volume::Volume,
 };
 use fuser::{Config, Session, SessionACL};
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -54,7 +55,8 @@ impl PowerFs {
             Backing::Image(image) => image,
         };
         let mountpoint = mountpoint.canonicalize()?;
-        let volume = Volume::new(image.root, options.sync_flag, options.capacity);
+        let mut volume = Volume::new(image.root, options.sync_flag, options.capacity);
+        volume.forgotten.clone_from(&options.forgotten);
         let shared = Arc::new(Shared::new(volume, options));
         let fuse = attach(&mountpoint)?;
         let mut mounted = Mounted { shared, mountpoint, attached: true, session: None, device: None };
@@ -144,6 +146,11 @@ impl Mounted {
     /// Plans a failure.
     pub fn inject(&self, fault: Fault) {
         self.shared.lock().faults.push(fault);
+    }
+
+    /// Forgets these syncs from now on; see [`Options::forget`].
+    pub fn forget(&self, syncs: Forgotten) {
+        self.shared.lock().volume.forgotten.push(syncs);
     }
 
     /// Forgets every planned failure.

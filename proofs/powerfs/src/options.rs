@@ -46,6 +46,17 @@ pub struct Hold {
     pub longest: Duration,
 }
 
+/// Syncs that are answered and make nothing durable, as if the caller had left them out: whoever depends on one
+/// must be seen to lose.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Forgotten {
+    /// Of every file that has this name.
+    File(String),
+    /// Of every folder.
+    Folders,
+}
+
 /// How a file system behaves.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -55,6 +66,7 @@ pub struct Options {
     pub(crate) capacity: Option<u64>,
     pub(crate) freeze_at: Option<u64>,
     pub(crate) seed: u64,
+    pub(crate) forgotten: Vec<Forgotten>,
 }
 
 impl Options {
@@ -87,6 +99,13 @@ impl Options {
     #[must_use]
     pub fn freeze_at(self, nth: u64) -> Self {
         Self { freeze_at: Some(nth), ..self }
+    }
+
+    /// Forgets these syncs too.
+    #[must_use]
+    pub fn forget(mut self, syncs: Forgotten) -> Self {
+        self.forgotten.push(syncs);
+        self
     }
 
     /// Decides which of several waiting calls [`Hold`] answers.

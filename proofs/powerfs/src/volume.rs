@@ -7,7 +7,7 @@ use crate::{
     content::Content,
     image::Node,
     ledger::{Entries, Entry, Ino, Ledger},
-    options::SyncFlag,
+    options::{Forgotten, SyncFlag},
 };
 use fuser::{Errno, FileAttr, FileType, INodeNo};
 use std::{collections::BTreeMap, ffi::OsString, time::SystemTime};
@@ -63,6 +63,7 @@ pub(crate) struct Volume {
     strict: Ledger,
     sync_flag: SyncFlag,
     pub(crate) capacity: Option<u64>,
+    pub(crate) forgotten: Vec<Forgotten>,
     next_ino: Ino,
     seq: u64,
 }
@@ -76,6 +77,7 @@ impl Volume {
             strict: Ledger::default(),
             sync_flag,
             capacity,
+            forgotten: Vec::new(),
             next_ino: ROOT,
             seq: 0,
         };
@@ -241,12 +243,15 @@ impl Volume {
     }
 
     /// What an fsync that begins now makes durable when it is answered.
-    pub(crate) fn sync(&self, ino: Ino) -> Settle {
+    pub(crate) fn sync(&self, ino: Ino) -> Option<Settle> {
         let upto = self.seq;
-        match self.inodes.get(&ino) {
-            Some(Inode { content: None, .. }) => Settle::Folder { ino, upto },
-            _ => Settle::File { ino, upto },
-        }
+        let is_folder = self.inodes.get(&ino).is_some_and(|inode| inode.content.is_none());
+        let forgotten = self.forgotten.iter().any(|forgotten| match forgotten {
+            Forgotten::Folders => is_folder,
+            Forgotten::File(name) => !is_folder && self.live.names(ino).any(|found| *found == **name),
+        });
+        let settle = if is_folder { Settle::Folder { ino, upto } } else { Settle::File { ino, upto } };
+        (!forgotten).then_some(settle)
     }
 
     pub(crate) fn list(&self, folder: Ino) -> Result<Vec<(Ino, FileType, OsString)>, Errno> {

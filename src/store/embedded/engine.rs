@@ -42,6 +42,11 @@ pub trait Engine: Debug + Send + Sync + 'static {
     /// Takes the key away.
     fn purge(&self, key: &[u8]) -> Result<(), EngineError>;
 
+    /// What `sync` relies on, in a word or two, for people.
+    fn durability(&self) -> &'static str {
+        "sync"
+    }
+
     /// Makes durable what was done before.
     fn sync(&self) -> Result<(), EngineError>;
 }

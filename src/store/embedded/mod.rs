@@ -18,6 +18,8 @@ mod index;
 mod journal;
 mod meta;
 mod order;
+#[cfg(feature = "sled")]
+mod salvage;
 mod scan;
 mod state;
 mod verify;
@@ -25,12 +27,19 @@ mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
 pub use self::journal::Journaled;
+#[cfg(feature = "sled")]
+pub(crate) use self::journal::changes as journal_changes;
+#[cfg(feature = "sled")]
+pub(crate) use self::salvage::Salvage;
+#[cfg(feature = "sled")]
+pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
 use self::worker::is_live;
 use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::{
-    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
+    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError,
+    StoreHealth, Swap,
 };
 use crate::clock::Clock;
 use crate::model::{Operation, OperationId, Page, Query, Timestamp, Version};
@@ -348,6 +357,14 @@ impl<E: Engine> Store for Embedded<E> {
 
     fn hints(&self) -> HintStream {
         self.shared.listeners.listen()
+    }
+
+    fn health(&self) -> StoreHealth {
+        let now = self.shared.clock.monotonic();
+        let durability = self.with_engine(E::durability).unwrap_or("closed");
+        let state = self.shared.lock();
+        let (unflushed, flush_lag, feed_lag) = state.lag(now);
+        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

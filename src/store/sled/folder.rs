@@ -147,9 +147,7 @@ pub(super) fn remove_leftovers(store: &Path) -> io::Result<()> {
 /// Which method the files of a store allow. The flag counts only where folder and data file have it.
 pub(super) fn sync_method(store: &Path, wanted: bool) -> SyncMethod {
     let flagged = |path: &Path| has_sync_flag(path).unwrap_or(false) || set_sync_flag(path).unwrap_or(false);
-    let blobs = store.join("blobs");
-    let all = wanted && flagged(store) && flagged(&store.join("db")) && (!blobs.exists() || flagged(&blobs));
-    if all { SyncMethod::SyncFlag } else { SyncMethod::DataSync }
+    if wanted && flagged(store) && flagged(&store.join("db")) { SyncMethod::SyncFlag } else { SyncMethod::DataSync }
 }
 
 #[cfg(target_os = "linux")]
