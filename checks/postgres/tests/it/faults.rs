@@ -131,17 +131,17 @@ fn owners(
     stop: &Arc<AtomicBool>,
 ) -> tokio::task::JoinSet<(Operation, u64, u64)> {
     let mut owners = tokio::task::JoinSet::new();
-    for number in 0..16 {
+    for name in 0..16 {
         let (store, made, stop) = (store.clone(), Arc::clone(made), Arc::clone(stop));
         owners.spawn(async move {
-            let current = create(&store, &format!("op{number}"), NewOperation::new("export").patch(run()), 0).await;
+            let current = create(&store, &format!("op{name}"), NewOperation::new("export").patch(run()), 0).await;
             let mut owner = Owner { store, current, acknowledged: 0, unknown: 0 };
-            let mut step = 0;
+            let mut number = 0;
             while !stop.load(Ordering::Acquire) {
                 let before = owner.acknowledged;
-                owner.step(step).await;
+                owner.step(number).await;
                 made.fetch_add(owner.acknowledged - before, Ordering::AcqRel);
-                step += 1;
+                number += 1;
             }
             (owner.current, owner.acknowledged, owner.unknown)
         });

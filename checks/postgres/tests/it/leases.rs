@@ -69,7 +69,7 @@ async fn quiet_counts_from_the_last_write_by_type() {
     }
     create(&store, "e", NewOperation::new("export"), 1).await;
     let quiet = async |type_name: Option<&str>, after: Option<&str>| -> Vec<String> {
-        let which = Idle::Quiet { type_name: type_name.map(Into::into), longer_than: Duration::from_secs(60) };
+        let which = Idle::Quiet { type_name: type_name.map(Into::into), longer_than: Duration::from_mins(1) };
         let found = store.idle(&which, after.map(id).as_ref(), limit(10)).await.unwrap();
         found.iter().map(ToString::to_string).collect()
     };

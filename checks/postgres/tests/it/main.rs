@@ -1,11 +1,10 @@
 //! Behaviour of the PostgreSQL store on a private server.
 
 #![expect(
-    clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "in a test a panic is the failure, outside the test functions too; races are made of tasks"
+    clippy::unwrap_used,
+    reason = "in a test a panic is the failure, outside the test functions too"
 )]
 
 mod support;
