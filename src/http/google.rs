@@ -18,7 +18,7 @@ use super::projection::{self, parameter, reason};
 use super::route::{self, Found, Methods, Place, Route};
 use crate::model::{Failure, Operation, PageToken, Patch, Precondition, Progress, Query, Status};
 use crate::tracker::Tracker;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Operations as `google.longrunning.Operation`.
 #[derive(Debug)]

@@ -158,7 +158,9 @@ async fn a_result_that_cannot_be_recorded_is_handed_back() {
     faults.writes_fail.store(false, Ordering::SeqCst);
     let b = created(&tracker, "b").await;
     let late = tracker.run(&b, async |run| {
-        run.tracker().fail(run.id(), Failure::new("gone", "by hand")).await.unwrap();
+        // Without an await of the work's own, so that it is finished before anybody can tell it to stop.
+        let fail = run.tracker().fail(run.id(), Failure::new("gone", "by hand"));
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(fail)).unwrap();
         Ok::<_, Failure>("late")
     });
     let unrecorded = late.await.unwrap_err();

@@ -32,7 +32,8 @@ impl Failed {
             // The server is going down: what it said last may have come after the commit.
             Some("57P01" | "57P02" | "57P03") => (false, false),
             // Lock not had in time, deadlock, serialisation.
-            Some("55P03" | "40P01" | "40001") => (true, true),
+            // A lock's timeout that strikes as the lock is taken is told as a cancelled query (57014).
+            Some("55P03" | "57014" | "40P01" | "40001") => (true, true),
             // Data exceptions, constraints, limits of an index row.
             Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => (true, true),
             Some(code) => (!code.starts_with("08"), false),
