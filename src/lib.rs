@@ -1,15 +1,84 @@
-//! Background job-state tracker.
+//! A background job-state tracker: durable, observable state for long-running operations, embedded in the
+//! process that runs them.
+//!
+//! It is the truth about jobs: an operation is `NotStarted → Running → Completed | Failed` and nothing else,
+//! ever; one caller wins each race; what was acknowledged survives kill -9 and power cuts. It is not a queue,
+//! scheduler, cron, workflow engine or retry policy: it hands out no work and re-runs nothing.
+//!
+//! ```
+//! use longrun::{NewOperation, Tracker};
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! # let folder = tempfile::tempdir()?;
+//! # let jobs = folder.path().join("jobs");
+//! let tracker = Tracker::open(jobs).await?; // a folder; orphans are ended before this answers
+//! let export = tracker.create(NewOperation::new("export").label("order", "1742")).await?;
+//! let rows = tracker
+//!     .run(export.id(), async |run| {
+//!         run.progress(40);
+//!         Ok::<_, std::io::Error>(42)
+//!     })
+//!     .await?;
+//! assert_eq!(tracker.get(export.id()).await?.result::<i32>()?, rows);
+//! # tracker.close(std::time::Duration::ZERO).await?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+//!
+//! | to | ask |
+//! |---|---|
+//! | create, change, read, list, wait | [`Tracker`] |
+//! | describe a new operation, or a change | [`NewOperation`], [`Patch`] |
+//! | read one | [`Operation`], [`Status`], [`Failure`] |
+//! | run work, or hold a claim | [`Tracker::run`], [`Run`], [`Reporter`] |
+//! | tell what went wrong | [`Error`], [`ErrorKind`] |
+//! | keep state elsewhere | [`store`] |
+//! | speak the JSON of the page | [`wire`], [`Tracker::patch_json`] |
+//! | decide without a tracker | [`model`] |
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `sled` (default) | the store on disk, `Tracker::open` |
+//! | `conformance` | the public suite that every store must pass |
+
 pub mod clock;
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod model;
 pub mod store;
 mod tracker;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
-pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Progress, State, Status};
+pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Status};
 #[cfg(feature = "conformance")]
 pub use store::conformance;
-pub use tracker::{
-    Builder, Created, EndError, IdSource, List, Reporter, Run, RunError, Swept, SystemIds, Tracker, Watch, Watched,
+pub use tracker::{Reporter, Run, RunError, Tracker};
+
+/// What the tracker's calls take and answer beside what the front page names.
+pub mod calls {
+    pub use crate::tracker::{
+        Builder, Created, EndError, Health, IdSource, List, Swept, SystemIds, Watch, Watched,
+    };
+}
+
+/// Long texts, compiled so that their examples stay true.
+#[cfg(doctest)]
+mod documentation {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/guide.md")]
+    mod guide {}
+    #[doc = include_str!("../docs/operating.md")]
+    mod operating {}
+}
+
+/// Handles cross threads.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Tracker>();
+    shared::<Reporter>();
+    shared::<Run>();
+    shared::<Error>();
 };

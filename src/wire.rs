@@ -3,6 +3,7 @@
 //! A body is read member by member: absent and null differ, annotations (`@…`, `x@…`) never fail, any other
 //! unknown name and any name twice does (PROTOCOL 35-38, 58; FAULTS 3, 4).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -226,8 +227,8 @@ impl<'a> Reading<'a> {
                     patch.progress = Some(percent);
                 }
             }
-            "statusDetail" => patch.detail = Some(text_or_null(name, value)?.map(Into::into)),
-            "resourceLocation" => patch.location = Some(text_or_null(name, value)?.map(Into::into)),
+            "statusDetail" => patch.detail = text_or_null(name, value)?.into(),
+            "resourceLocation" => patch.location = text_or_null(name, value)?.into(),
             "result" => {
                 if !is_null(value) {
                     patch.result = Some(json(name, value)?);
@@ -331,12 +332,22 @@ pub struct Entity<'a> {
     pub select: Option<&'a [String]>,
     /// Whether to leave null members out (`Prefer: omit-values=nulls`).
     pub omit_nulls: bool,
+    /// A member whose null is shown all the same, for a PATCH has made it so (OData 8.2.8.6).
+    pub nulled: Option<&'a str>,
 }
 
 impl<'a> Entity<'a> {
     /// An operation as the page shows it, with the optional members that are set.
     pub const fn new(operation: &'a Operation) -> Self {
-        Self { operation, declared: OPERATION, context: None, etag: false, select: None, omit_nulls: false }
+        Self {
+            operation,
+            declared: OPERATION,
+            context: None,
+            etag: false,
+            select: None,
+            omit_nulls: false,
+            nulled: None,
+        }
     }
 
     fn shows(&self, name: &str) -> bool {
@@ -360,7 +371,8 @@ impl<M: SerializeMap> Writer<'_, '_, M> {
 
     /// A member that is null where it is not set.
     fn nullable(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
-        if value.is_none() && self.entity.omit_nulls { Ok(()) } else { self.member(name, Some(value)) }
+        let left_out = self.entity.omit_nulls && self.entity.nulled != Some(name);
+        if value.is_none() && left_out { Ok(()) } else { self.member(name, Some(value)) }
     }
 }
 
@@ -433,19 +445,34 @@ impl Serialize for Reason<'_> {
 }
 
 /// An error as `{"error": {..}}` (PROTOCOL 16, 17, b-15).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Problem<'a> {
-    /// The error.
-    pub error: &'a Error,
+    /// The HTTP status; its phrase is the outer code.
+    pub status: u16,
+    /// The code of `innerError`.
+    pub code: &'a str,
+    /// What went wrong, for people.
+    pub message: Cow<'a, str>,
+    /// The member or header that it is about.
+    pub target: Option<&'a str>,
+    /// The operation as it is.
+    pub current: Option<&'a Operation>,
     /// What the face adds to `innerError`: date, request ids.
     pub inner: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Problem<'a> {
     /// An error with what its face knows of the request.
-    pub const fn new(error: &'a Error, inner: &'a [(&'a str, &'a str)]) -> Self {
-        Self { error, inner }
+    pub fn new(error: &'a Error, inner: &'a [(&'a str, &'a str)]) -> Self {
+        Self {
+            status: error.http_status(),
+            code: error.code(),
+            message: Cow::Owned(error.to_string()),
+            target: error.target(),
+            current: error.current(),
+            inner,
+        }
     }
 }
 
@@ -456,24 +483,24 @@ impl Serialize for Problem<'_> {
 
         impl Serialize for Outer<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let error = self.0.error;
+                let Self(problem) = self;
                 let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("code", phrase(error.http_status()))?;
-                map.serialize_entry("message", &error.to_string())?;
-                if let Some(target) = error.target() {
+                map.serialize_entry("code", phrase(problem.status))?;
+                map.serialize_entry("message", &problem.message)?;
+                if let Some(target) = problem.target {
                     map.serialize_entry("target", target)?;
                 }
-                map.serialize_entry("innerError", &Inner(self.0))?;
+                map.serialize_entry("innerError", &Inner(problem))?;
                 map.end()
             }
         }
 
         impl Serialize for Inner<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let error = self.0.error;
+                let Self(problem) = self;
                 let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("code", error.code())?;
-                if let Some(current) = error.current() {
+                map.serialize_entry("code", problem.code)?;
+                if let Some(current) = problem.current {
                     map.serialize_entry("currentStatus", current.status().as_str())?;
                     let allowed: Vec<_> = current.status().allowed().iter().map(|status| status.as_str()).collect();
                     map.serialize_entry("allowed", &allowed)?;
@@ -481,7 +508,7 @@ impl Serialize for Problem<'_> {
                         map.serialize_entry("holder", holder)?;
                     }
                 }
-                for (name, value) in self.0.inner {
+                for (name, value) in problem.inner {
                     map.serialize_entry(name, value)?;
                 }
                 map.end()
@@ -503,6 +530,7 @@ pub const fn phrase(status: u16) -> &'static str {
         404 => "notFound",
         405 => "methodNotAllowed",
         406 => "notAcceptable",
+        408 => "requestTimeout",
         409 => "conflict",
         410 => "gone",
         412 => "preconditionFailed",

@@ -2,7 +2,7 @@
 
 use super::id::OperationId;
 use super::operation::{Operation, Version};
-use super::patch::{Applied, Patch};
+use super::patch::{Applied, Intent, Patch};
 use super::rejection::Rejection;
 use super::rules::Rules;
 use super::state::{State, Status};
@@ -107,7 +107,8 @@ impl Operation {
         now: Timestamp,
     ) -> Result<Self, Rejection> {
         new.check()?;
-        if new.patch.status.is_some_and(Status::is_terminal) {
+        // A cancel would walk it to its end.
+        if new.patch.status.is_some_and(Status::is_terminal) || new.patch.intent == Intent::Cancel {
             return Err(Rejection::InitialStatus);
         }
         let first = Self {

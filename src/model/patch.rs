@@ -37,14 +37,41 @@ pub struct Patch {
     pub(crate) status: Option<Status>,
     pub(crate) time: Option<Timestamp>,
     pub(crate) progress: Option<i64>,
-    pub(crate) detail: Option<Option<Box<str>>>,
-    pub(crate) location: Option<Option<Box<str>>>,
+    pub(crate) detail: Edit,
+    pub(crate) location: Edit,
     pub(crate) result: Option<Json>,
     pub(crate) failure: Option<Failure>,
     pub(crate) intent: Intent,
     /// Only while this holder has the claim.
     pub(crate) held_by: Option<Box<str>>,
+    /// A tag that came in the body: checked after the members, not before them (PROTOCOL 83, b).
+    pub(crate) body_match: Option<Tags>,
     unfit: Option<Unfit>,
+}
+
+/// What becomes of a text that can be set and taken away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Edit {
+    #[default]
+    Keep,
+    Clear,
+    Set(Box<str>),
+}
+
+impl Edit {
+    fn apply(&self, text: &mut Option<Box<str>>) {
+        match self {
+            Self::Keep => {}
+            Self::Clear => *text = None,
+            Self::Set(new) => *text = Some(new.clone()),
+        }
+    }
+}
+
+impl From<Option<String>> for Edit {
+    fn from(text: Option<String>) -> Self {
+        text.map_or(Self::Clear, |text| Self::Set(text.into()))
+    }
 }
 
 /// What a patch is, beside its members.
@@ -117,25 +144,25 @@ impl Patch {
 
     /// Free text for people, at most 1 KiB.
     pub fn detail(mut self, text: impl Into<String>) -> Self {
-        self.detail = Some(Some(text.into().into()));
+        self.detail = Edit::Set(text.into().into());
         self
     }
 
     /// Takes the free text away.
     pub fn clear_detail(mut self) -> Self {
-        self.detail = Some(None);
+        self.detail = Edit::Clear;
         self
     }
 
     /// Where the outcome is: a URI reference of at most 2 KiB.
     pub fn resource_location(mut self, location: impl Into<String>) -> Self {
-        self.location = Some(Some(location.into().into()));
+        self.location = Edit::Set(location.into().into());
         self
     }
 
     /// Takes the location away.
     pub fn clear_resource_location(mut self) -> Self {
-        self.location = Some(None);
+        self.location = Edit::Clear;
         self
     }
 
@@ -188,10 +215,10 @@ impl Patch {
         if let Some(percent) = self.progress {
             Progress::try_from(percent)?;
         }
-        if let Some(Some(detail)) = &self.detail {
+        if let Edit::Set(detail) = &self.detail {
             text::free("statusDetail", detail, MAX_DETAIL)?;
         }
-        if let Some(Some(location)) = &self.location {
+        if let Edit::Set(location) = &self.location {
             text::uri_reference("resourceLocation", location, MAX_LOCATION)?;
         }
         if let Some(result) = &self.result
@@ -243,6 +270,8 @@ impl Operation {
     pub fn apply(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
         patch.precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
         patch.check(rules)?;
+        let in_body = Precondition { if_match: patch.body_match.clone(), ..Precondition::none() };
+        in_body.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
         if let Some(holder) = &patch.held_by
             && self.holder() != Some(holder)
         {
@@ -256,9 +285,7 @@ impl Operation {
         let time = self.judge_time(patch, rules, now)?;
         let mut next = self.clone();
         next.state = self.next_state(patch, target, self.move_time(&time, now))?;
-        if let Some(detail) = &patch.detail {
-            next.detail.clone_from(detail);
-        }
+        patch.detail.apply(&mut next.detail);
         self.merge_location(patch, target, &mut next)?;
         let beats = patch.intent == Intent::Heartbeat || !matches!(time, Time::Absent);
         if self.is_terminal() {
@@ -376,14 +403,14 @@ impl Operation {
     }
 
     fn merge_location(&self, patch: &Patch, target: Status, next: &mut Self) -> Result<(), Rejection> {
-        let Some(location) = &patch.location else { return Ok(()) };
-        let sets_another = location.is_some() && *location != self.resource_location;
+        let sets_another =
+            matches!(&patch.location, Edit::Set(location) if self.resource_location.as_ref() != Some(location));
         if target == Status::Failed && sets_another {
             return Err(Rejection::ResultNotSettable { field: "resourceLocation" });
         }
-        // With the end, null takes nothing away.
-        if location.is_some() || !target.is_terminal() || self.is_terminal() {
-            next.resource_location.clone_from(location);
+        // With the end null takes nothing away, nor after it: the replay of an end is no change.
+        if patch.location != Edit::Clear || !target.is_terminal() {
+            patch.location.apply(&mut next.resource_location);
         }
         Ok(())
     }

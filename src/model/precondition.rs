@@ -68,6 +68,8 @@ impl FromStr for ETag {
 
 /// Optional white space of header lists.
 const OWS: [char; 2] = [' ', '\t'];
+/// What empty list elements are made of.
+const EMPTY: [char; 3] = [' ', '\t', ','];
 
 /// One tag at the front of `text`, and what follows it.
 fn tag(text: &str) -> Result<(ETag, &str), MalformedETag> {
@@ -97,6 +99,8 @@ impl FromStr for Tags {
             return Ok(Self::Any);
         }
         let mut list = Vec::new();
+        // RFC 9110 5.6.1: empty list elements are read over.
+        rest = rest.trim_start_matches(EMPTY);
         loop {
             let (tag, after) = tag(rest)?;
             list.push(tag);
@@ -104,9 +108,8 @@ impl FromStr for Tags {
             if after.is_empty() {
                 return Ok(Self::List(list));
             }
-            // RFC 9110 5.6.1: empty list elements are read over.
             let after = after.strip_prefix(',').ok_or(MalformedETag)?;
-            rest = after.trim_start_matches([' ', '\t', ',']);
+            rest = after.trim_start_matches(EMPTY);
             if rest.is_empty() {
                 return Ok(Self::List(list));
             }
@@ -177,9 +180,5 @@ impl Precondition {
             return Err(Unmet::Matches);
         }
         Ok(())
-    }
-
-    pub(crate) fn is_none(&self) -> bool {
-        self.if_match.is_none() && self.if_none_match.is_none()
     }
 }

@@ -15,8 +15,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Bytes of compact JSON that a result may take at most, whatever the host chooses.
+    pub const MAX_RESULT: usize = 64 * 1024;
+
     /// 5 minutes of skew, results of 64 KiB.
     pub const fn new(instance: u32) -> Self {
-        Self { clock_skew: 5 * 60 * TICKS_PER_SECOND, max_result: 64 * 1024, instance }
+        Self { clock_skew: 5 * 60 * TICKS_PER_SECOND, max_result: Self::MAX_RESULT, instance }
     }
 }

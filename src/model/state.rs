@@ -170,10 +170,12 @@ impl Failure {
     /// Bytes of compact JSON that this takes, members' names included.
     fn bytes(&self) -> usize {
         let quoted = |text: &str| serde_json::to_string(text).map_or(usize::MAX, |json| json.len());
+        // Two quotes, a colon, and a comma or the closing brace; the opening brace is counted below.
         let member = |name: usize, value: usize| name.saturating_add(4).saturating_add(value);
         let target = self.target.as_deref().map_or(0, |text| member("target".len(), quoted(text)));
         let details = self.details.as_ref().map_or(0, |json| member("details".len(), json.as_str().len()));
         member("code".len(), quoted(&self.code))
+            .saturating_add(1)
             .saturating_add(member("message".len(), quoted(&self.message)))
             .saturating_add(target)
             .saturating_add(details)

@@ -78,6 +78,10 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn durability(&self) -> &'static str {
+        "memory"
+    }
+
     fn sync(&self) -> Result<(), EngineError> {
         Ok(())
     }

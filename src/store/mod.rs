@@ -19,15 +19,22 @@ use crate::model::{Operation, OperationId, Page, Query, Status, Version};
 pub mod conformance;
 mod counts;
 pub mod embedded;
+mod hints;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod record;
 #[cfg(feature = "sled")]
 mod sled;
 
 pub use self::counts::Counts;
-pub use self::memory::{MemoryEngine, MemoryStore};
 #[cfg(feature = "sled")]
-pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod};
+pub use self::embedded::Salvaged;
+pub use self::memory::{MemoryEngine, MemoryStore};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
+#[cfg(feature = "sled")]
+pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod, salvage};
 
 /// Different types of work that one store keeps at most.
 pub const MAX_TYPES: usize = 1_024;
@@ -88,6 +95,9 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Hints of change. They may be lost, doubled or late; truth is the record.
     fn hints(&self) -> HintStream;
+
+    /// How the store does right now. Never fails, reads no record.
+    fn health(&self) -> StoreHealth;
 
     /// Reads everything anew, shares no state with the index, and reports every difference.
     async fn verify(&self) -> Result<Report, StoreError>;
@@ -210,7 +220,9 @@ impl FromStr for Position {
         let mut parts = text.split('-').map(|part| u64::from_str_radix(part, 16));
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(Ok(store)), Some(Ok(at)), Some(Ok(since)), None) => {
-                Some(Self { store, at, since }).filter(|position| position.to_string() == text)
+                // Of no store there is the start alone.
+                let given = |position: &Self| store != 0 || *position == Self::START;
+                Some(Self { store, at, since }).filter(|found| given(found) && found.to_string() == text)
             }
             _ => None,
         }
@@ -253,12 +265,20 @@ pub struct Changes {
     pub next: Position,
     /// Whether there is nothing more for now.
     pub at_end: bool,
+    /// Transactions that the store has begun and the feed still waits for, committed ones behind an open one
+    /// included; 0 where a store has no such thing.
+    pub behind: u64,
 }
 
 impl Changes {
     /// A stretch as a store answers it.
     pub const fn new(items: Vec<Change>, next: Position, at_end: bool) -> Self {
-        Self { items, next, at_end }
+        Self { items, next, at_end, behind: 0 }
+    }
+
+    /// The same, behind this many transactions.
+    pub fn waiting_for(self, behind: u64) -> Self {
+        Self { behind, ..self }
     }
 }
 
@@ -267,6 +287,29 @@ pub type Hint = Option<OperationId>;
 
 /// Hints as they come; ends when the store is closed.
 pub type HintStream = Pin<Box<dyn Stream<Item = Hint> + Send>>;
+
+/// How a store does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreHealth {
+    /// What makes an Immediate write durable, in words: `"memory"` survives nothing.
+    pub durability: &'static str,
+    /// Why writes are refused; `None` while they are taken.
+    pub read_only: Option<String>,
+    /// Writes that are not on disk yet.
+    pub unflushed: u64,
+    /// How long the oldest of them has been waiting.
+    pub flush_lag: Duration,
+    /// Places of the feed given to writes that the feed does not show yet.
+    pub feed_lag: u64,
+}
+
+impl StoreHealth {
+    /// Of a store that takes writes and has nothing to catch up with.
+    pub const fn new(durability: &'static str) -> Self {
+        Self { durability, read_only: None, unflushed: 0, flush_lag: Duration::ZERO, feed_lag: 0 }
+    }
+}
 
 /// What [`Store::verify`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

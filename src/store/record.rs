@@ -50,6 +50,14 @@ impl Record {
         Self { sequence, entry }
     }
 
+    /// The operation; `None` of a tombstone.
+    pub fn live(self) -> Option<Box<Operation>> {
+        match self.entry {
+            Entry::Live(operation) => Some(operation),
+            Entry::Tombstone { .. } => None,
+        }
+    }
+
     /// Whose record this is.
     pub fn id(&self) -> &OperationId {
         match &self.entry {

@@ -9,7 +9,7 @@ use super::maintain::Policy;
 use super::{Tracker, recovery};
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
-use crate::model::Status;
+use crate::model::{Rules, Status};
 use crate::store::Store;
 
 /// Opens a [`Tracker`] over any store.
@@ -28,8 +28,8 @@ impl Default for Builder {
         Self {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds::default()),
-            clock_skew: Duration::from_secs(5 * 60),
-            max_result: 64 * 1024,
+            clock_skew: Duration::from_mins(5),
+            max_result: Rules::MAX_RESULT,
             policy: Policy::default(),
             inspect: false,
         }
@@ -55,9 +55,10 @@ impl Builder {
         self
     }
 
-    /// Bytes of compact JSON that a result may take; 64 KiB by default.
+    /// Bytes of compact JSON that a result may take; 64 KiB by default and at most. What is longer belongs
+    /// elsewhere, with a `resourceLocation` that leads there.
     pub fn max_result(mut self, bytes: usize) -> Self {
-        self.max_result = bytes;
+        self.max_result = bytes.min(Rules::MAX_RESULT);
         self
     }
 

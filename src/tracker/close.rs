@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::Tracker;
-use super::future::first;
-use super::held::Closing;
-use crate::error::{ErrorKind, Result};
-use crate::model::{Failure, Patch};
+use super::future::{Boxed, all, first};
+use super::held::{Claim, Closing};
+use super::{STEP, Tracker};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Failure, Patch, Status};
 
 impl Tracker {
     /// Closes the tracker, for all its clones.
@@ -38,23 +38,37 @@ impl Tracker {
             .await;
         }
         held.advance(Closing::Stopping);
-        for claim in held.all_alive() {
-            let failure = Failure::new(Failure::INTERRUPTED, "the tracker was closed while it ran");
-            let patch = Patch::fail(failure).held_by(claim.holder.clone());
-            if let Err(error) = self.update(&claim.id, None, |_| Ok(&patch)).await {
-                match error.kind() {
-                    ErrorKind::Terminal
-                    | ErrorKind::NotFound
-                    | ErrorKind::IllegalTransition
-                    | ErrorKind::Closed => {}
-                    // The next open ends it as orphaned.
-                    _ => tracing::warn!(operation.id = %claim.id, %error, "a run could not be ended at close"),
-                }
-            }
+        for step in held.all_alive().chunks(STEP) {
+            let ends =
+                step.iter().map(|(number, claim)| -> Boxed<'_, _> { Box::pin(self.interrupt(*number, claim)) });
+            all(ends.collect()).await;
         }
         self.settle().await;
         self.store().close().await?;
         held.advance(Closing::Done);
         Ok(())
+    }
+
+    async fn interrupt(&self, number: u64, claim: &Claim) {
+        let failure = Failure::new(Failure::INTERRUPTED, "the tracker was closed while it ran");
+        let patch = Patch::fail(failure).held_by(claim.holder.clone());
+        let mut ended = self.update(&claim.id, None, |_| Ok(&patch)).await;
+        let waits = |error: &Error| error.current().is_some_and(|now| now.status() == Status::NotStarted);
+        if ended.as_ref().is_err_and(waits) && self.held().is_sent(number) {
+            // Its claim is on its way to the disk. Said again it is waited for, and made if it was not.
+            let claiming = Patch::claim(claim.holder.clone());
+            ended = match self.update(&claim.id, None, |_| Ok(&claiming)).await {
+                Ok(_) => self.update(&claim.id, None, |_| Ok(&patch)).await,
+                refused => refused,
+            };
+        }
+        match ended {
+            Ok(operation) => self.held().interrupted(number, operation),
+            Err(error) => match error.kind() {
+                ErrorKind::Terminal | ErrorKind::NotFound | ErrorKind::IllegalTransition | ErrorKind::Closed => {}
+                // The next open ends it as orphaned.
+                _ => tracing::warn!(operation.id = %claim.id, %error, "a run could not be ended at close"),
+            },
+        }
     }
 }

@@ -1,19 +1,29 @@
 //! What this process holds: claims alive, claims dropped unfinished, and whether it is closing. In memory
 //! alone; no I/O.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::model::OperationId;
+use crate::model::{Operation, OperationId};
 
 /// A claim of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) id: OperationId,
     pub(super) holder: String,
+}
+
+/// A claim whose `Run` is alive.
+#[derive(Debug)]
+struct Alive {
+    claim: Claim,
+    /// Whether the claim was sent to the store.
+    sent: bool,
+    /// What `close` made of it.
+    interrupted: Option<Box<Operation>>,
 }
 
 /// How far `close` has come.
@@ -32,12 +42,12 @@ pub(super) enum Closing {
 #[derive(Debug)]
 pub(super) struct Held {
     next: AtomicU64,
-    alive: Mutex<HashMap<u64, Claim>>,
+    alive: Mutex<HashMap<u64, Alive>>,
     /// Claims alive; watched by `close`.
     count: watch::Sender<usize>,
     /// Claims dropped and not settled yet.
-    dropped: Mutex<Vec<Claim>>,
-    /// Rises with every dropped claim; watched by those who wait.
+    dropped: Mutex<BTreeMap<u64, Claim>>,
+    /// Rises with every dropped claim; watched by maintain.
     pub(super) drops: watch::Sender<u64>,
     pub(super) closing: watch::Sender<Closing>,
 }
@@ -56,11 +66,11 @@ impl Default for Held {
 }
 
 impl Held {
-    fn alive(&self) -> MutexGuard<'_, HashMap<u64, Claim>> {
+    fn alive(&self) -> MutexGuard<'_, HashMap<u64, Alive>> {
         self.alive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn dropped(&self) -> MutexGuard<'_, Vec<Claim>> {
+    fn dropped(&self) -> MutexGuard<'_, BTreeMap<u64, Claim>> {
         self.dropped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,7 +81,7 @@ impl Held {
 
     pub(super) fn hold(&self, number: u64, claim: Claim) {
         let mut alive = self.alive();
-        alive.insert(number, claim);
+        alive.insert(number, Alive { claim, sent: false, interrupted: None });
         self.count.send_replace(alive.len());
     }
 
@@ -80,28 +90,56 @@ impl Held {
         let mut alive = self.alive();
         let claim = alive.remove(&number);
         self.count.send_replace(alive.len());
-        claim
+        claim.map(|alive| alive.claim)
     }
 
     /// The claim's `Run` was dropped unfinished: somebody else must end it.
     pub(super) fn drop_claim(&self, number: u64) {
-        if let Some(claim) = self.let_go(number) {
-            self.dropped().push(claim);
+        let claim = self.let_go(number);
+        if let Some(claim) = claim {
+            self.dropped().insert(number, claim);
             self.drops.send_modify(|drops| *drops = drops.wrapping_add(1));
         }
     }
 
     /// What waits to be settled.
-    pub(super) fn to_settle(&self) -> Vec<Claim> {
-        self.dropped().clone()
+    pub(super) fn to_settle(&self) -> Vec<(u64, Claim)> {
+        self.dropped().iter().map(|(number, claim)| (*number, claim.clone())).collect()
     }
 
-    pub(super) fn settled(&self, claim: &Claim) {
-        self.dropped().retain(|other| other != claim);
+    pub(super) fn settled(&self, number: u64) {
+        self.dropped().remove(&number);
     }
 
-    pub(super) fn all_alive(&self) -> Vec<Claim> {
-        self.alive().values().cloned().collect()
+    pub(super) fn all_alive(&self) -> Vec<(u64, Claim)> {
+        self.alive().iter().map(|(number, alive)| (*number, alive.claim.clone())).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.alive().len()
+    }
+
+    /// The claim goes to the store.
+    pub(super) fn sent(&self, number: u64) {
+        if let Some(alive) = self.alive().get_mut(&number) {
+            alive.sent = true;
+        }
+    }
+
+    pub(super) fn is_sent(&self, number: u64) -> bool {
+        self.alive().get(&number).is_some_and(|alive| alive.sent)
+    }
+
+    /// `close` has ended this claim's operation.
+    pub(super) fn interrupted(&self, number: u64, operation: Operation) {
+        if let Some(alive) = self.alive().get_mut(&number) {
+            alive.interrupted = Some(Box::new(operation));
+        }
+    }
+
+    /// The operation as `close` ended it: the store may be closed when its run looks.
+    pub(super) fn as_interrupted(&self, number: u64) -> Option<Box<Operation>> {
+        self.alive().get(&number)?.interrupted.clone()
     }
 
     /// Ends when nothing is held.

@@ -137,6 +137,19 @@ impl Hub {
         }
     }
 
+    /// Tells those who wait for this operation, as if the store had hinted.
+    pub(super) fn hint(&self, id: &OperationId) {
+        let mut woken = Vec::new();
+        let mut waiting = self.lock();
+        for subject in [Subject::One(id.clone()), Subject::Any] {
+            if let Some(subscribers) = waiting.subjects.get_mut(&subject) {
+                subscribers.hint(&mut woken);
+            }
+        }
+        drop(waiting);
+        woken.into_iter().for_each(Waker::wake);
+    }
+
     /// Subscriptions alive.
     pub(super) fn subscriptions(&self) -> usize {
         self.lock().subjects.values().map(|subscribers| subscribers.wakers.len()).sum()
@@ -180,7 +193,10 @@ impl Subscription {
             self.seen = subscribers.hints;
             return Poll::Ready(());
         }
-        subscribers.wakers.insert(self.number, Some(context.waker().clone()));
+        let before = subscribers.wakers.insert(self.number, Some(context.waker().clone()));
+        drop(waiting);
+        // The last waker of a task may drop its future, and that another subscription: no lock is held here.
+        drop(before);
         Poll::Pending
     }
 }
@@ -188,14 +204,17 @@ impl Subscription {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut waiting = self.hub.lock();
+        let mut waker = None;
         if let Some(subscribers) = waiting.subjects.get_mut(&self.subject) {
-            subscribers.wakers.remove(&self.number);
+            waker = subscribers.wakers.remove(&self.number);
             if subscribers.wakers.is_empty() {
                 waiting.subjects.remove(&self.subject);
             }
         }
         let last = waiting.subjects.is_empty();
         drop(waiting);
+        // As in `poll_hint`.
+        drop(waker);
         // Without listeners the store does not gather hints. A busy stream is dropped by a later one.
         if last
             && let Ok(mut stream) = self.hub.stream.try_lock()

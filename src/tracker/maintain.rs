@@ -6,20 +6,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, FixedOffset, TimeDelta};
 
-use super::future::first;
+use super::Tracker;
+use super::future::{Boxed, all, first};
 use super::held::Closing;
 use super::recovery::{end_idle, end_orphans};
-use super::{Tracker, ticks};
 use crate::error::{ErrorKind, Result};
-use crate::model::{Failure, OperationId, OrderBy, Patch, Precondition, Query, Status, Timestamp};
+use crate::model::{Failure, Operation, OperationId, OrderBy, Patch, Precondition, Query, Status, Timestamp};
 use crate::store::Idle;
 
 /// How often [`Tracker::maintain`] sweeps.
 const PERIOD: Duration = Duration::from_secs(10);
 /// Operations that one sweep deletes of one rule; the rest waits for the next.
-const DELETES: usize = 10_000;
+const DELETES: u64 = 10_000;
 
 /// What the host asked for, by type.
 #[derive(Debug, Default)]
@@ -70,27 +70,35 @@ impl Tracker {
         let mut closing = self.held().closing.subscribe();
         let mut drops = self.held().drops.subscribe();
         async move {
+            let mut next = clock.monotonic();
             loop {
                 // The tracker is not kept alive while nothing is done.
-                if let Some(inner) = inner.upgrade() {
-                    let tracker = Self { inner };
-                    if *tracker.held().closing.borrow() == Closing::Done {
-                        return;
-                    }
+                let Some(inner) = inner.upgrade() else { return };
+                let tracker = Self { inner };
+                if *tracker.held().closing.borrow() == Closing::Done {
+                    return;
+                }
+                if clock.monotonic() < next {
+                    tracker.settle().await;
+                } else {
+                    next = clock.monotonic().saturating_add(PERIOD);
                     if let Err(error) = tracker.sweep().await {
                         tracing::warn!(%error, "a sweep failed; the next one tries again");
                     }
-                } else {
-                    return;
                 }
+                drop(tracker);
                 let closed = first(vec![
-                    Box::pin(async { closing.wait_for(|stage| *stage == Closing::Done).await.is_ok() || true }),
+                    Box::pin(async {
+                        // An error means that the tracker is gone, which ends this too.
+                        drop(closing.wait_for(|stage| *stage == Closing::Done).await);
+                        true
+                    }),
                     Box::pin(async {
                         drop(drops.changed().await);
                         false
                     }),
                     Box::pin(async {
-                        clock.sleep(PERIOD).await;
+                        clock.sleep(next.saturating_sub(clock.monotonic())).await;
                         false
                     }),
                 ])
@@ -114,7 +122,8 @@ impl Tracker {
         self.enter().await?;
         self.inner.note_maintained();
         let mut swept = Swept::default();
-        if !self.store().opened().exclusive {
+        if !self.inner.inspects {
+            // Where nobody else can have the store open these are what the open could not end.
             swept.orphaned = end_orphans(self).await?;
         }
         for (type_name, lease) in &self.inner.policy.leases {
@@ -134,30 +143,36 @@ impl Tracker {
 
     /// Ends what runs longer than its type may, also where its process cannot do it itself.
     async fn end_overdue(&self, type_name: Option<&str>, limit: Duration) -> Result<Vec<OperationId>> {
-        let now = self.now()?.ticks();
+        let (now, scan) = (self.now()?.ticks(), self.clock().monotonic());
         let mut query = Query { statuses: vec![Status::Running], limit: PAGE, ..Query::default() };
         query.type_name = type_name.map(Into::into);
         let mut ended = Vec::new();
         loop {
             let page = self.store().page(&query).await?;
-            for operation in &page.items {
-                let overdue = operation
-                    .stamps()
-                    .started
-                    .is_some_and(|started| now.saturating_sub(started.ticks()) > ticks(limit));
-                if overdue {
-                    let failure = Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}"));
-                    match self.patch(operation.id(), Patch::fail(failure).if_match(operation)).await {
-                        Ok(_) => ended.push(operation.id().clone()),
-                        Err(error) => skip(operation.id(), &error),
-                    }
+            let is_over = |operation: &&Operation| {
+                let started = operation.stamps().started.map_or(now, Timestamp::ticks);
+                let dated = u64::try_from(now.saturating_sub(started)).unwrap_or(0);
+                let dated = Duration::from_nanos(dated.saturating_mul(100));
+                self.inner.ages.is_over(operation, scan, dated, limit)
+            };
+            let over: Vec<_> = page.items.iter().filter(is_over).collect();
+            let ends = over.iter().map(|operation| -> Boxed<'_, _> {
+                let failure = Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}"));
+                Box::pin(self.patch(operation.id(), Patch::fail(failure).if_match(*operation)))
+            });
+            for (operation, end) in over.iter().zip(all(ends.collect()).await) {
+                match end {
+                    Ok(_) => ended.push(operation.id().clone()),
+                    Err(error) => skip(operation.id(), &error),
                 }
             }
             query.after = match page.next {
                 Some(next) => Some(next),
-                None => return Ok(ended),
+                None => break,
             };
         }
+        self.inner.ages.scanned(type_name, scan);
+        Ok(ended)
     }
 
     /// Deletes what ended long ago: only what has ended, conditional on the record that was looked at.
@@ -165,32 +180,28 @@ impl Tracker {
         if !status.is_terminal() {
             return Ok(0);
         }
-        let Some(until) =
-            TimeDelta::from_std(keep).ok().and_then(|keep| self.clock().now().checked_sub_signed(keep))
-        else {
-            return Ok(0);
-        };
+        let until = TimeDelta::from_std(keep).ok().and_then(|keep| self.steady_now().checked_sub_signed(keep));
+        let Some(until) = until.and_then(|until| Timestamp::try_from(until).ok()) else { return Ok(0) };
         let mut query =
             Query { statuses: vec![status], order: OrderBy::LastAction, limit: PAGE, ..Query::default() };
         query.type_name = type_name.map(Into::into);
-        query.until = Timestamp::try_from(until).ok();
-        if query.until.is_none() {
-            return Ok(0);
-        }
+        query.until = Some(until);
         let mut deleted = 0_u64;
-        let mut looked = 0_usize;
-        while looked < DELETES {
+        while deleted < DELETES {
             let page = self.store().page(&query).await?;
-            looked = looked.saturating_add(page.items.len());
-            for operation in &page.items {
-                // A rule of the type's own stands before the rule for all.
+            let has_own_rule = |operation: &Operation| {
                 let own = (operation.type_name().map(Into::into), status);
-                if type_name.is_none() && own.0.is_some() && self.inner.policy.retention.contains_key(&own) {
-                    continue;
-                }
-                let precondition =
-                    Precondition { if_match: Some(operation.version().into()), ..Precondition::none() };
-                match self.delete_if(operation.id(), &precondition).await {
+                type_name.is_none() && own.0.is_some() && self.inner.policy.retention.contains_key(&own)
+            };
+            let old: Vec<_> = page.items.iter().filter(|operation| !has_own_rule(operation)).collect();
+            let deletions = old.iter().map(|operation| -> Boxed<'_, _> {
+                let if_match = Some(operation.version().into());
+                Box::pin(async move {
+                    self.delete_if(operation.id(), &Precondition { if_match, ..Precondition::none() }).await
+                })
+            });
+            for (operation, deletion) in old.iter().zip(all(deletions.collect()).await) {
+                match deletion {
                     Ok(()) => deleted = deleted.saturating_add(1),
                     Err(error) => skip(operation.id(), &error),
                 }
@@ -201,6 +212,16 @@ impl Tracker {
             };
         }
         Ok(deleted)
+    }
+
+    /// The date, or the one at the open plus the time since if that is earlier: a clock that is set forward
+    /// must not delete what is young.
+    fn steady_now(&self) -> DateTime<FixedOffset> {
+        let (date, monotonic) = self.inner.opened_at;
+        let passed = TimeDelta::from_std(self.clock().monotonic().saturating_sub(monotonic)).ok();
+        let steady = passed.and_then(|passed| date.checked_add_signed(passed));
+        let now = self.clock().now();
+        steady.map_or(now, |steady| steady.min(now))
     }
 }
 

@@ -1,33 +1,47 @@
 //! What users hold: load → apply → swap → retry, and what grows from it.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, FixedOffset};
+
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
-    TICKS_PER_SECOND, Timestamp, holder,
+    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, holder,
 };
-use crate::store::{Changes, Counts, Durability, Position, Report, Store, Swap};
+#[cfg(feature = "http")]
+pub(crate) use crate::store::Change;
+pub(crate) use crate::store::{Changes, Counts, Position};
+use crate::store::{Durability, Store, Swap};
 use crate::wire;
 
+mod ages;
 mod builder;
 mod close;
+mod create;
+mod delete;
+mod events;
+#[cfg(feature = "http")]
+mod follow;
 mod future;
+mod health;
 mod held;
 mod hub;
 mod ids;
 mod list;
 mod maintain;
+mod read;
 mod recovery;
 mod run;
 mod start;
 mod watch;
 
 pub use self::builder::Builder;
+#[cfg(feature = "http")]
+pub(crate) use self::follow::Follow;
+pub use self::health::Health;
 pub use self::ids::{IdSource, SystemIds};
 pub use self::list::List;
 pub use self::maintain::Swept;
@@ -35,12 +49,15 @@ pub use self::run::{Reporter, RunError};
 pub use self::start::{EndError, Run};
 pub use self::watch::{Watch, Watched};
 
+use self::ages::Ages;
 use self::held::{Closing, Held};
 use self::hub::Hub;
 use self::maintain::Policy;
 
 /// Lost races in a row after which a caller is told so.
 const ROUNDS: u32 = 1_000;
+/// Operations changed side by side, to share a sync.
+const STEP: usize = 512;
 
 /// Tracks operations: creates, changes, lists, watches and ends them.
 ///
@@ -58,6 +75,11 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    ages: Ages,
+    /// Opened to look: nothing is ended.
+    inspects: bool,
+    /// The date at the open, and the monotonic time then.
+    opened_at: (DateTime<FixedOffset>, Duration),
     held: Held,
     hub: Arc<Hub>,
     /// Set once, before anybody else has the tracker.
@@ -75,6 +97,15 @@ pub struct Created {
     pub operation: Operation,
     /// `false`: it existed, as the same call had made it before.
     pub is_new: bool,
+}
+
+/// What a patch made.
+#[derive(Debug)]
+pub(crate) struct Patched {
+    /// The operation after it.
+    pub(crate) operation: Operation,
+    /// The operation before it, if it changed.
+    pub(crate) before: Option<Operation>,
 }
 
 impl Tracker {
@@ -103,13 +134,17 @@ impl Tracker {
     pub(crate) fn new(builder: Builder, store: Arc<dyn Store>) -> Self {
         let skew = i64::try_from(builder.clock_skew.as_nanos() / 100).unwrap_or(i64::MAX);
         let rules = Rules { clock_skew: skew, max_result: builder.max_result, ..Rules::new(0) };
-        let maintained = AtomicU64::new(millis(builder.clock.monotonic()));
+        let opened_at = (builder.clock.now(), builder.clock.monotonic());
+        let maintained = AtomicU64::new(millis(opened_at.1));
         let inner = Inner {
             store,
             clock: builder.clock,
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            ages: Ages::default(),
+            inspects: builder.inspect,
+            opened_at,
             held: Held::default(),
             hub: Arc::default(),
             recovery: std::sync::OnceLock::new(),
@@ -123,7 +158,7 @@ impl Tracker {
         &*self.inner.store
     }
 
-    fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.clock
     }
 
@@ -160,78 +195,11 @@ impl Tracker {
     /// Settles what was dropped, before any other call of its holder's process. Fails only when closed.
     async fn enter(&self) -> Result<()> {
         self.settle().await;
+        self.inner.warn_if_forgotten();
         if *self.held().closing.borrow() == Closing::Done {
             return Err(crate::store::StoreError::Closed.into());
         }
         Ok(())
-    }
-
-    /// Creates an operation; answers the existing one if the same call made it before (same id, type,
-    /// labels and `retryOf`).
-    ///
-    /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Status, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let operation = tracker.create(NewOperation::new("export").label("order", "1742")).await?;
-    /// assert_eq!(operation.status(), Status::NotStarted);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn create(&self, new: NewOperation) -> Result<Operation> {
-        Ok(self.create_new(new).await?.operation)
-    }
-
-    /// [`create`](Self::create), telling whether the operation is new.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, OperationId, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let new = NewOperation::new("export").id(OperationId::derive("order", "1742"));
-    /// assert!(tracker.create_new(new.clone()).await?.is_new);
-    /// assert!(!tracker.create_new(new).await?.is_new);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn create_new(&self, new: NewOperation) -> Result<Created> {
-        self.enter().await?;
-        for _ in 0..ROUNDS {
-            let operation = self.draft(&new)?;
-            match self.store().swap(None, &operation, Durability::Immediate).await? {
-                Swap::Stored => {
-                    tracing::debug!(operation.id = %operation.id(), operation.type = operation.type_name(), "created");
-                    return Ok(Created { operation, is_new: true });
-                }
-                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
-                    return Ok(Created { operation: *existing, is_new: false });
-                }
-                Swap::Lost(Some(existing)) => {
-                    let message = format!("another operation {} exists", existing.id());
-                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                    return Err(error.about("id").with_current(*existing));
-                }
-                // It was there and is deleted.
-                Swap::Lost(None) => {}
-            }
-        }
-        Err(contended(None))
-    }
-
-    /// The first record that [`create`](Self::create) would write. Pure but for id, birth and time.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let draft = tracker.draft(&NewOperation::new("export"))?;
-    /// assert_eq!(draft.version().n(), 1);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub fn draft(&self, new: &NewOperation) -> Result<Operation> {
-        let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
-        Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
-            .map_err(|rejection| Error::rejected(&rejection, None))
     }
 
     /// What a patch makes of an operation as it was read: the next record, or `None` where nothing changes.
@@ -251,21 +219,6 @@ impl Tracker {
             Ok(Applied::Changed { next, .. }) => Ok(Some(next)),
             Err(rejection) => Err(Error::rejected(&rejection, Some(operation.clone()))),
         }
-    }
-
-    /// The operation as it is. `NotFound` if there is none.
-    ///
-    /// ```
-    /// # use longrun::{ErrorKind, OperationId, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let error = tracker.get(&OperationId::derive("order", "1742")).await.unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::NotFound);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn get(&self, id: &OperationId) -> Result<Operation> {
-        self.enter().await?;
-        self.store().load(id).await?.ok_or_else(|| Error::not_found(id))
     }
 
     /// Applies a patch: the operation as it is then. Nothing changes where it is so already.
@@ -308,7 +261,7 @@ impl Tracker {
         })?;
         let precondition = Precondition { if_match, ..Precondition::none() };
         let parsed = wire::patch(body, wire::OPERATION).map(|body| body.patch);
-        self.patch_parsed(id, &precondition, parsed).await
+        Ok(self.patch_parsed(id, &precondition, parsed).await?.operation)
     }
 
     /// A patch whose body may not have been readable: its precondition is checked first, on the same record.
@@ -317,12 +270,12 @@ impl Tracker {
         id: &OperationId,
         precondition: &Precondition,
         parsed: Result<Patch>,
-    ) -> Result<Operation> {
+    ) -> Result<Patched> {
         self.enter().await?;
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.update(id, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
@@ -334,33 +287,41 @@ impl Tracker {
         }
     }
 
-    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
     async fn update<'p>(
         &self,
         id: &OperationId,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
+        Ok(self.swap_until(id, rounds, patch).await?.operation)
+    }
+
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
+    async fn swap_until<'p>(
+        &self,
+        id: &OperationId,
+        rounds: Option<u32>,
+        patch: impl Fn(&Operation) -> Result<&'p Patch>,
+    ) -> Result<Patched> {
         let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
-                Ok(Applied::Unchanged) => return Ok(current),
+                Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
                 Err(rejection) => {
-                    tracing::debug!(operation.id = %id, code = rejection.code(), "refused");
+                    events::refused(id, rejection.code());
                     return Err(Error::rejected(&rejection, Some(current)));
                 }
             };
             match self.store().swap(Some(current.version()), &next, durability).await? {
                 Swap::Stored => {
                     if next.status() != current.status() {
-                        let code = next.failure().map(Failure::code);
-                        tracing::debug!(operation.id = %id, status = next.status().as_str(), code, "moved");
+                        events::moved(&next);
                     }
-                    return Ok(next);
+                    return Ok(Patched { operation: next, before: Some(current) });
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
                 Swap::Lost(None) => return Err(Error::not_found(id)),
@@ -466,136 +427,26 @@ impl Tracker {
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
     pub async fn claim(&self, id: &OperationId, holder: impl Into<String>) -> Result<Operation> {
-        self.claim_if(id, holder.into(), Precondition::none()).await
+        self.claim_parsed(id, &Precondition::none(), Ok(holder.into())).await
     }
 
-    pub(crate) async fn claim_if(
+    /// A claim whose body may not have been readable: its precondition is checked first.
+    pub(crate) async fn claim_parsed(
         &self,
         id: &OperationId,
-        holder: String,
-        precondition: Precondition,
+        precondition: &Precondition,
+        parsed: Result<String>,
     ) -> Result<Operation> {
-        if holder.starts_with(holder::RESERVED) {
-            return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
-        }
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());
         }
-        self.patch(id, Patch::claim(holder).precondition(precondition)).await
-    }
-
-    /// Deletes an operation that has ended. `Conflict` while it is active.
-    ///
-    /// ```
-    /// # use longrun::{ErrorKind, NewOperation, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();
-    /// assert_eq!(tracker.delete(&id).await.unwrap_err().kind(), ErrorKind::Conflict);
-    /// tracker.cancel(&id).await?;
-    /// tracker.delete(&id).await?;
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn delete(&self, id: &OperationId) -> Result<()> {
-        self.delete_if(id, &Precondition::none()).await
-    }
-
-    pub(crate) async fn delete_if(&self, id: &OperationId, precondition: &Precondition) -> Result<()> {
-        self.enter().await?;
-        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
-        for _ in 0..ROUNDS {
-            if let Err(rejection) = current.check_delete(precondition) {
-                return Err(Error::rejected(&rejection, Some(current)));
+        let patch = parsed.and_then(|holder| {
+            if holder.starts_with(holder::RESERVED) {
+                return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
             }
-            match self.store().remove(id, current.version()).await? {
-                Swap::Stored => {
-                    tracing::debug!(operation.id = %id, "deleted");
-                    return Ok(());
-                }
-                Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
-            }
-        }
-        Err(contended(Some(current)))
-    }
-
-    /// A list, asked for step by step and awaited.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Status, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// tracker.create(NewOperation::new("export").label("order", "1742")).await?;
-    /// let page = tracker.list().status(Status::NotStarted).label("order", "1742").await?;
-    /// assert_eq!(page.items.len(), 1);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub fn list(&self) -> List {
-        List::new(self.clone())
-    }
-
-    /// A list from a whole query.
-    ///
-    /// ```
-    /// # use longrun::{Tracker, model::Query};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// assert!(tracker.page(&Query::default()).await?.items.is_empty());
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn page(&self, query: &Query) -> Result<crate::model::Page> {
-        List::of(self.clone(), query.clone()).await
-    }
-
-    /// How many operations there are, by type and status: exact, whatever the total.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Status, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// tracker.create(NewOperation::new("export")).await?;
-    /// assert_eq!(tracker.counts().await?.of(Status::NotStarted), 1);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn counts(&self) -> Result<Counts> {
-        self.enter().await?;
-        Ok(self.store().counts().await?)
-    }
-
-    /// The lossless feed after a position, from [`Position::START`] the snapshot first: the newest version of
-    /// each operation that changed. Keep `next` and go on from it, also after a restart.
-    ///
-    /// `PositionExpired` if what was deleted since is no longer known: begin from the start.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Tracker, store::Position};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// tracker.create(NewOperation::new("export")).await?;
-    /// let changes = tracker.changes(&Position::START, 100).await?;
-    /// assert_eq!(changes.items.len(), 1);
-    /// assert!(tracker.changes(&changes.next, 100).await?.items.is_empty());
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn changes(&self, after: &Position, limit: u32) -> Result<Changes> {
-        self.enter().await?;
-        let limit = NonZeroU32::new(limit.min(Query::MAX_LIMIT))
-            .ok_or_else(|| Error::from(crate::model::Unfit::new("limit", "must be 1 or more")))?;
-        Ok(self.store().changes(after, limit).await?)
-    }
-
-    /// Reads the whole store anew and reports every difference from what is in memory.
-    ///
-    /// ```
-    /// # use longrun::Tracker;
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// assert!(tracker.verify().await?.problems.is_empty());
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn verify(&self) -> Result<Report> {
-        self.enter().await?;
-        Ok(self.store().verify().await?)
+            Ok(Patch::claim(holder))
+        });
+        Ok(self.patch_parsed(id, precondition, patch).await?.operation)
     }
 }
 
@@ -612,21 +463,16 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A span of the clock in ticks.
-fn ticks(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(TICKS_PER_SECOND)
-}
-
 impl Inner {
     /// Maintain runs now.
     fn note_maintained(&self) {
         self.maintained.store(millis(self.clock.monotonic()), Ordering::Relaxed);
     }
 
-    /// Warns once where operations run and nobody has driven maintain for two minutes.
+    /// Warns once where this process runs operations and nobody has driven maintain for two minutes.
     fn warn_if_forgotten(&self) {
         let since = millis(self.clock.monotonic()).saturating_sub(self.maintained.load(Ordering::Relaxed));
-        if since > 120_000 && !self.warned.swap(true, Ordering::Relaxed) {
+        if since > 120_000 && self.held.len() > 0 && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!("operations run and nobody drives Tracker::maintain: what stalls will not be noticed");
         }
     }

@@ -36,6 +36,8 @@ pub enum RunError<T, E> {
     Work(E),
     /// The operation was ended by somebody else: cancelled, stalled, timed out, interrupted. As it is now.
     Lost(Box<Operation>),
+    /// The work was stopped before its end, and that could not be recorded.
+    Stopped(Error),
     /// The work is done and its end could not be recorded.
     Unrecorded {
         /// What the work returned.
@@ -63,6 +65,7 @@ impl<T, E: Display> Display for RunError<T, E> {
                     write!(f, "operation {} was ended by somebody else: {}", operation.id(), operation.status())
                 }
             },
+            Self::Stopped(_) => f.write_str("the work was stopped and that could not be recorded"),
             Self::Unrecorded { .. } => f.write_str("the work is done and its end could not be recorded"),
             Self::TooLarge { operation, .. } => {
                 write!(f, "the result of operation {} is too large", operation.id())
@@ -74,7 +77,7 @@ impl<T, E: Display> Display for RunError<T, E> {
 impl<T: fmt::Debug, E: fmt::Debug + Display> std::error::Error for RunError<T, E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Refused(error) | Self::Unrecorded { error, .. } => Some(error),
+            Self::Refused(error) | Self::Stopped(error) | Self::Unrecorded { error, .. } => Some(error),
             _ => None,
         }
     }
@@ -100,8 +103,28 @@ struct News {
     /// The most told so far.
     percent: Option<u8>,
     detail: Option<String>,
-    /// Told since it was last written.
-    fresh: bool,
+    /// What of it was told since it was last written.
+    fresh_percent: bool,
+    fresh_detail: bool,
+}
+
+impl News {
+    fn is_fresh(&self) -> bool {
+        self.fresh_percent || self.fresh_detail
+    }
+
+    /// What is fresh, to be written.
+    fn take(&mut self) -> (Option<u8>, Option<String>) {
+        let percent = self.percent.filter(|_| std::mem::take(&mut self.fresh_percent));
+        let detail = self.detail.clone().filter(|_| std::mem::take(&mut self.fresh_detail));
+        (percent, detail)
+    }
+
+    /// What could not be written is fresh again.
+    fn put_back(&mut self, percent: Option<u8>, detail: Option<&str>) {
+        self.fresh_percent |= percent.is_some();
+        self.fresh_detail |= detail.is_some();
+    }
 }
 
 impl Reporter {
@@ -128,7 +151,7 @@ impl Reporter {
     pub fn progress(&self, percent: u8) {
         let mut news = self.news();
         let most = news.percent.max(Some(percent.min(100)));
-        news.fresh |= most != news.percent;
+        news.fresh_percent |= most != news.percent;
         news.percent = most;
         drop(news);
         self.told.fresh.notify_one();
@@ -140,7 +163,7 @@ impl Reporter {
         text.truncate(text.floor_char_boundary(1_024));
         let mut news = self.news();
         news.detail = Some(text);
-        news.fresh = true;
+        news.fresh_detail = true;
         drop(news);
         self.told.fresh.notify_one();
     }
@@ -159,7 +182,7 @@ impl Reporter {
             held.closing_is(Closing::Stopping).await;
             Stop::Closing
         });
-        let changed: Boxed<'_, Stop> = Box::pin(async {
+        let ended: Boxed<'_, Stop> = Box::pin(async {
             loop {
                 match self.tracker.store().load(&self.id).await {
                     Ok(Some(operation)) if !is_held_by(&operation, &self.holder) => {
@@ -174,49 +197,63 @@ impl Reporter {
                 first(vec![Box::pin(changes.hinted()), Box::pin(sleep)]).await;
             }
         });
-        first(vec![closing, changed]).await
+        first(vec![closing, ended]).await
     }
 
     /// Writes what is told, and a sign of life where a lease asks for one; never ends.
     async fn write(&self, beat: Option<Duration>) {
+        let clock = self.tracker.clock();
+        let mut written = clock.monotonic();
         loop {
-            let told: Boxed<'_, bool> = Box::pin(async {
-                self.told.fresh.notified().await;
-                false
-            });
-            let mut events = vec![told];
-            if let Some(beat) = beat {
-                events.push(Box::pin(async move {
-                    self.tracker.clock().sleep(beat).await;
-                    true
-                }));
-            }
-            let beats = first(events).await;
-            let patch = self.take_news(beats);
-            if let Some(patch) = patch {
-                // A refusal shows in `stop`; what could not be written is told again with the next news.
-                if let Err(error) = self.tracker.patch(&self.id, patch.held_by(&*self.holder)).await {
-                    tracing::debug!(operation.id = %self.id, %error, "progress could not be written");
+            let fresh: Boxed<'_, ()> = Box::pin(async {
+                while !self.news().is_fresh() {
+                    self.told.fresh.notified().await;
                 }
-                self.tracker.clock().sleep(PACE).await;
+            });
+            let mut events = vec![fresh];
+            // Counted from the last write, whatever was said again since.
+            let due = beat.map(|beat| written.saturating_add(beat));
+            if let Some(due) = due {
+                events.push(clock.sleep(due.saturating_sub(clock.monotonic())));
             }
+            first(events).await;
+            let (percent, detail) = self.news().take();
+            let begun = clock.monotonic();
+            if self.tell(percent, detail.clone()).await {
+                written = begun;
+            } else {
+                self.news().put_back(percent, detail.as_deref());
+            }
+            let pace = beat.map_or(PACE, |beat| beat.min(PACE));
+            clock.sleep(pace).await;
         }
     }
 
-    fn take_news(&self, beats: bool) -> Option<Patch> {
-        let mut news = self.news();
-        if !news.fresh && !beats {
-            return None;
+    /// Writes news, as a sign of life too; `false` if it should be told again.
+    async fn tell(&self, percent: Option<u8>, detail: Option<String>) -> bool {
+        let mut patch = Patch::heartbeat().held_by(&*self.holder);
+        if let Some(detail) = detail {
+            patch = patch.detail(detail);
         }
-        let mut patch = if beats { Patch::heartbeat() } else { Patch::new() };
-        if let Some(percent) = news.percent {
-            patch = patch.progress(percent);
+        let with_percent = match percent {
+            Some(percent) => patch.clone().progress(percent),
+            None => patch.clone(),
+        };
+        let told = match self.tracker.patch(&self.id, with_percent).await {
+            // Somebody else has told more already: the sign of life counts all the same.
+            Err(error) if error.kind() == ErrorKind::Conflict || error.code() == "progressRegressed" => {
+                self.tracker.patch(&self.id, patch).await
+            }
+            told => told,
+        };
+        match told {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::debug!(operation.id = %self.id, %error, "progress could not be written");
+                // A refusal shows in `stop`.
+                !error.is_retryable()
+            }
         }
-        if let Some(detail) = &news.detail {
-            patch = patch.detail(detail.clone());
-        }
-        news.fresh = false;
-        Some(patch)
     }
 
     /// The last words, written with the end.
@@ -347,9 +384,11 @@ where
     })
     .await;
     // Its drop may panic too, and the end must be recorded all the same.
-    match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| drop(working.take())))) {
-        Ok(()) => polled,
-        Err(payload) => Polled::Panicked(payload),
+    let dropped = catch_unwind(AssertUnwindSafe(|| span.in_scope(|| drop(working.take()))));
+    match (polled, dropped) {
+        // The first panic tells more than the one that it caused.
+        (Polled::Panicked(payload), _) | (_, Err(payload)) => Polled::Panicked(payload),
+        (polled, Ok(())) => polled,
     }
 }
 
@@ -385,7 +424,7 @@ async fn end_stopped<T, E>(run: Run, reporter: &Reporter, stop: Stop) -> RunErro
     let id = run.id().clone();
     let failure = match stop {
         Stop::Lost(Some(operation)) => return RunError::Lost(operation),
-        Stop::Lost(None) => return RunError::Refused(Error::not_found(&id)),
+        Stop::Lost(None) => return RunError::Stopped(Error::not_found(&id)),
         Stop::Cancelled => Failure::new(Failure::CANCELLED, "cancelled while it ran"),
         Stop::Closing => Failure::new(Failure::INTERRUPTED, "the tracker was closed while it ran"),
         Stop::TimedOut(limit) => Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}")),
@@ -393,10 +432,12 @@ async fn end_stopped<T, E>(run: Run, reporter: &Reporter, stop: Stop) -> RunErro
     match run.end(reporter.last_words(Patch::fail(failure)), None).await {
         Ok(operation) => RunError::Lost(Box::new(operation)),
         Err(end) => {
-            let error = end.into_error();
-            match error.current() {
-                Some(current) => RunError::Lost(Box::new(current.clone())),
-                None => RunError::Refused(error),
+            let run = end.run();
+            let interrupted = run.tracker().held().as_interrupted(run.number());
+            let current = end.error().current().cloned().map(Box::new);
+            match interrupted.or(current) {
+                Some(operation) => RunError::Lost(operation),
+                None => RunError::Stopped(end.into_error()),
             }
         }
     }

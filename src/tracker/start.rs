@@ -1,14 +1,16 @@
 //! The claim that a caller holds, and what becomes of one that is dropped.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
+use super::future::{Boxed, all};
 use super::held::Claim;
 use super::run::Reporter;
-use super::{ROUNDS, Tracker};
+use super::{ROUNDS, STEP, Tracker};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Failure, Json, Operation, OperationId, Patch, State, holder};
+use crate::model::{Failure, Json, Operation, OperationId, Patch, State, Status, holder};
 use crate::store::StoreError;
 
 /// A claimed operation. Ends at most once, by move; dropped unfinished it is ended as Failed/`abandoned` by
@@ -33,20 +35,25 @@ struct Guard {
     tracker: Tracker,
     number: u64,
     claim: Claim,
-    armed: bool,
+    /// Whether a swap may have made the claim.
+    armed: AtomicBool,
 }
 
 impl Guard {
-    fn disarm(&mut self) {
-        self.armed = false;
+    fn disarm(&self) {
+        self.armed.store(false, Ordering::Relaxed);
         drop(self.tracker.held().let_go(self.number));
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if self.armed {
+        if *self.armed.get_mut() {
             self.tracker.held().drop_claim(self.number);
+            // Who waits for it settles it.
+            self.tracker.inner.hub.hint(&self.claim.id);
+        } else {
+            drop(self.tracker.held().let_go(self.number));
         }
     }
 }
@@ -61,6 +68,10 @@ impl EndError {
     /// Why.
     pub fn error(&self) -> &Error {
         &self.error
+    }
+
+    pub(super) fn run(&self) -> &Run {
+        &self.run
     }
 
     /// The claim, to try again.
@@ -111,17 +122,24 @@ impl Tracker {
     /// ```
     pub async fn start(&self, id: &OperationId) -> Result<Run> {
         self.enter().await?;
-        if self.held().is_closing() {
-            return Err(StoreError::Closed.into());
-        }
-        self.inner.warn_if_forgotten();
         let number = self.held().number();
         let claim = Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number) };
         self.held().hold(number, claim.clone());
-        // From here on a dropped future leaves the claim on the list, whatever became of the swap.
-        let mut guard = Guard { tracker: self.clone(), number, claim, armed: true };
+        let guard = Guard { tracker: self.clone(), number, claim, armed: AtomicBool::new(false) };
+        // Looked at after the claim is on the list: `close` sees the claim, or this sees `close`.
+        if self.held().is_closing() {
+            guard.disarm();
+            return Err(StoreError::Closed.into());
+        }
         let patch = Patch::claim(guard.claim.holder.clone());
-        match self.update(id, Some(ROUNDS), |_| Ok(&patch)).await {
+        // Dropped before a swap is sent this has claimed nothing; from then on the claim is left on the list,
+        // whatever became of the swap.
+        let patch_of = |_: &Operation| {
+            guard.armed.store(true, Ordering::Relaxed);
+            self.held().sent(number);
+            Ok(&patch)
+        };
+        match self.update(id, Some(ROUNDS), patch_of).await {
             Ok(operation) => Ok(Run { claim: guard, operation }),
             Err(error) => {
                 if error.is_definite() {
@@ -134,21 +152,32 @@ impl Tracker {
 
     /// Ends what was dropped unfinished. What cannot be settled now stays on the list.
     pub(super) async fn settle(&self) {
-        for claim in self.held().to_settle() {
-            let failure = Failure::new(Failure::ABANDONED, "its run was dropped unfinished");
-            let patch = Patch::fail(failure).held_by(claim.holder.clone());
-            match self.update(&claim.id, Some(ROUNDS), |_| Ok(&patch)).await {
-                Ok(_) => {
-                    tracing::info!(operation.id = %claim.id, code = Failure::ABANDONED, "settled a dropped run");
-                    self.held().settled(&claim);
-                }
-                Err(error) => match error.kind() {
-                    // Ended, gone, or not its own any more.
-                    ErrorKind::Terminal | ErrorKind::NotFound | ErrorKind::IllegalTransition => {
-                        self.held().settled(&claim);
-                    }
+        let claims = self.held().to_settle();
+        // Side by side: they share a sync.
+        for step in claims.chunks(STEP) {
+            let settling =
+                step.iter().map(|(number, claim)| -> Boxed<'_, _> { Box::pin(self.settle_one(*number, claim)) });
+            all(settling.collect()).await;
+        }
+    }
+
+    async fn settle_one(&self, number: u64, claim: &Claim) {
+        let failure = Failure::new(Failure::ABANDONED, "its run was dropped unfinished");
+        let patch = Patch::fail(failure).held_by(claim.holder.clone());
+        match self.update(&claim.id, Some(ROUNDS), |_| Ok(&patch)).await {
+            Ok(_) => self.held().settled(number),
+            Err(error) => {
+                let waits = error.current().is_some_and(|current| current.status() == Status::NotStarted);
+                match error.kind() {
+                    // Its claim may be on its way to the disk still.
+                    ErrorKind::IllegalTransition if waits => {}
+                    // Ended, gone, or not its own any more; of a closed store the next open ends it.
+                    ErrorKind::Terminal
+                    | ErrorKind::NotFound
+                    | ErrorKind::IllegalTransition
+                    | ErrorKind::Closed => self.held().settled(number),
                     _ => tracing::warn!(operation.id = %claim.id, %error, "a dropped run could not be settled"),
-                },
+                }
             }
         }
     }
@@ -168,6 +197,10 @@ impl Run {
     /// The tracker that made the claim.
     pub fn tracker(&self) -> &Tracker {
         &self.claim.tracker
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.claim.number
     }
 
     pub(super) fn holder(&self) -> &str {
@@ -214,7 +247,7 @@ impl Run {
         self.end(Patch::fail(failure.into().fitted()), Some(ROUNDS)).await
     }
 
-    pub(super) async fn end(mut self, patch: Patch, rounds: Option<u32>) -> Result<Operation, EndError> {
+    pub(super) async fn end(self, patch: Patch, rounds: Option<u32>) -> Result<Operation, EndError> {
         let patch = patch.held_by(self.holder());
         let ended = self.claim.tracker.update(self.operation.id(), rounds, |_| Ok(&patch)).await;
         match ended {

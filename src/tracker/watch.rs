@@ -1,5 +1,8 @@
 //! Waiting without polling: snapshot and subscription are one step, truth is the record.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::Tracker;
@@ -8,7 +11,7 @@ use super::hub::{Subject, Subscription};
 use super::run::RE_READ;
 use crate::error::{Error, Result};
 use crate::model::{Operation, OperationId, Version};
-use crate::store::{Hint, StoreError};
+use crate::store::Hint;
 
 /// One operation as it changes: the current record, then each newer one; who reads slowly gets the newest.
 /// Ends after the terminal record, or after `Deleted`.
@@ -36,29 +39,52 @@ impl Watch {
     /// The next change; `None` after the end. Cancel-safe.
     pub async fn next(&mut self) -> Option<Result<Watched>> {
         loop {
+            // Without a bound there is always an answer.
+            match self.next_until(None).await {
+                Some(None) => {}
+                Some(next) => return next,
+                None => return None,
+            }
+        }
+    }
+
+    /// The next change, or `Some(None)` if none came within `bound`; `None` after the end. Cancel-safe.
+    #[cfg(feature = "http")]
+    pub(crate) async fn next_within(&mut self, bound: Duration) -> Option<Option<Result<Watched>>> {
+        let until = self.tracker.clock().monotonic().saturating_add(bound);
+        self.next_until(Some(until)).await
+    }
+
+    async fn next_until(&mut self, until: Option<Duration>) -> Option<Option<Result<Watched>>> {
+        loop {
             if self.ended {
                 return None;
             }
             match self.tracker.read_for_wait(&self.id).await {
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some(Some(Err(error))),
                 Ok(None) => {
                     self.ended = true;
-                    return Some(Ok(Watched::Deleted));
+                    return Some(Some(Ok(Watched::Deleted)));
                 }
                 Ok(Some(operation))
                     if self.seen.is_some_and(|seen| seen.birth() != operation.version().birth()) =>
                 {
                     // Deleted and created again under the same name.
                     self.ended = true;
-                    return Some(Ok(Watched::Deleted));
+                    return Some(Some(Ok(Watched::Deleted)));
                 }
                 Ok(Some(operation)) if self.seen != Some(operation.version()) => {
                     self.seen = Some(operation.version());
                     self.ended = operation.is_terminal();
-                    return Some(Ok(Watched::Updated(Box::new(operation))));
+                    return Some(Some(Ok(Watched::Updated(Box::new(operation)))));
                 }
-                Ok(Some(_)) => self.tracker.await_hint(&mut self.hints, None).await,
-            };
+                Ok(Some(_)) => {}
+            }
+            let left = until.map(|until| until.saturating_sub(self.tracker.clock().monotonic()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Some(None);
+            }
+            self.tracker.await_hint(&mut self.hints, left).await;
         }
     }
 }
@@ -76,7 +102,7 @@ impl Tracker {
     /// Watches one operation. `NotFound` if there is none.
     ///
     /// ```
-    /// # use longrun::{NewOperation, Status, Tracker, Watched};
+    /// # use longrun::{NewOperation, Status, Tracker, calls::Watched};
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let tracker = Tracker::builder().in_memory().await?;
     /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();
@@ -170,7 +196,20 @@ impl Tracker {
         if ids.is_empty() {
             return Ok(None);
         }
-        // Those that have ended already, in one look.
+        if let Some(ended) = self.any_ended(ids).await? {
+            return Ok(Some(ended));
+        }
+        let waits = ids.iter().map(|id| -> Boxed<'_, _> { Box::pin(self.wait(id, bound)) });
+        let operation = first(waits.collect()).await?;
+        if operation.is_terminal() {
+            return Ok(Some(operation));
+        }
+        // At the bound the first that answers need not be the one that ended.
+        self.any_ended(ids).await
+    }
+
+    /// The first of these that has ended already, in one look.
+    async fn any_ended(&self, ids: &[OperationId]) -> Result<Option<Operation>> {
         let now = ids.iter().map(|id| -> Boxed<'_, _> { Box::pin(self.wait(id, Duration::ZERO)) });
         for operation in all(now.collect()).await {
             let operation = operation?;
@@ -178,9 +217,7 @@ impl Tracker {
                 return Ok(Some(operation));
             }
         }
-        let waits = ids.iter().map(|id| -> Boxed<'_, _> { Box::pin(self.wait(id, bound)) });
-        let operation = first(waits.collect()).await?;
-        Ok(Some(operation).filter(Operation::is_terminal))
+        Ok(None)
     }
 
     /// Hints of changes, to decide when to ask [`changes`](Self::changes) again: lossy, never blocking.
@@ -191,21 +228,19 @@ impl Tracker {
     /// Reads what a waiting future waits for.
     async fn read_for_wait(&self, id: &OperationId) -> Result<Option<Operation>> {
         self.settle().await;
-        match self.store().load(id).await {
-            Err(StoreError::Closed) => Err(StoreError::Closed.into()),
-            other => Ok(other?),
-        }
+        self.inner.warn_if_forgotten();
+        Ok(self.store().load(id).await?)
     }
 
-    /// Waits for a hint, a dropped run to settle, the time to read again, or the bound.
-    async fn await_hint(&self, hints: &mut Subscription, bound: Option<Duration>) {
+    /// Waits for a hint (a dropped run gives one too), the time to read again, or the bound.
+    pub(super) async fn await_hint(&self, hints: &mut Subscription, bound: Option<Duration>) {
         let pause = bound.map_or(RE_READ, |bound| bound.min(RE_READ));
-        let mut drops = self.held().drops.subscribe();
-        first(vec![
-            Box::pin(hints.hinted()),
-            Box::pin(async move { drop(drops.changed().await) }),
-            self.clock().sleep(pause),
-        ])
+        let mut sleep = self.clock().sleep(pause);
+        // Without a box of their own: this is what each of many waiters keeps in memory.
+        poll_fn(|context| match Pin::new(&mut *hints).poll_hint(context) {
+            Poll::Pending => sleep.as_mut().poll(context),
+            Poll::Ready(()) => Poll::Ready(()),
+        })
         .await;
     }
 }

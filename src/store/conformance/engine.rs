@@ -71,6 +71,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<E: Engine> Engine for Gate<E> {
+    fn durability(&self) -> &'static str {
+        self.engine.durability()
+    }
+
     fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
         self.engine.replay(visit)
     }

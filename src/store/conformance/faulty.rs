@@ -267,6 +267,10 @@ impl Store for FaultyStore {
         Box::pin(Bent { inner: self.inner.hints(), fault: self.hints, kept: None })
     }
 
+    fn health(&self) -> crate::store::StoreHealth {
+        self.inner.health()
+    }
+
     async fn verify(&self) -> Result<Report, StoreError> {
         self.faulty(Call::Verify, self.inner.verify()).await
     }

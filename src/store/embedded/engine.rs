@@ -22,8 +22,13 @@ pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>;
 /// - One `put` or `purge` is atomic: after a crash its key has the old value or the new one.
 /// - `get` answers the newest `put` that returned, synced or not.
 /// - Calls on one key never overlap, except `get` with everything.
+/// - Where [`SHOWS_SYNCED_ONLY`](Self::SHOWS_SYNCED_ONLY) is set, `get` answers the newest value that a `sync`
+///   made durable instead.
 /// - Dropping the engine frees what it held: the same place can be opened again.
 pub trait Engine: Debug + Send + Sync + 'static {
+    /// Whether `get` shows only what is synced; then the store need not remember what a put hides.
+    const SHOWS_SYNCED_ONLY: bool = false;
+
     /// Hands every key and value to `visit`, in any order, and stops at its first error. Called before any
     /// write, and while nothing is written.
     fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError>;
@@ -36,6 +41,11 @@ pub trait Engine: Debug + Send + Sync + 'static {
 
     /// Takes the key away.
     fn purge(&self, key: &[u8]) -> Result<(), EngineError>;
+
+    /// What `sync` relies on, in a word or two, for people.
+    fn durability(&self) -> &'static str {
+        "sync"
+    }
 
     /// Makes durable what was done before.
     fn sync(&self) -> Result<(), EngineError>;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::time::Duration;
 
+use super::meta::Seal;
 use super::order::{Order, Place, Range, Slot};
 use crate::model::{Operation, OperationId, OrderBy, Query, State, Status, Version, holder};
 use crate::store::record::{Entry, Record};
@@ -174,6 +175,9 @@ impl Index {
         let moved = !(same_life && known.kind == kind);
         if moved {
             self.unlist(slot);
+        }
+        if !same_life {
+            self.orphans.remove(record.id());
         }
         let labels = match &record.entry {
             Entry::Live(operation) if moved => Some(self.label_hashes(operation)),
@@ -364,9 +368,6 @@ impl Index {
                     None => 0,
                 };
                 for (seen, (id, (slot, written))) in self.running.range::<OperationId, _>(range).enumerate() {
-                    if seen >= looks {
-                        return (found, Some(id.clone()));
-                    }
                     let kind = self.at(*slot).and_then(|known| known.kind);
                     if kind.is_some_and(|kind| kind.type_number == number)
                         && now.saturating_sub(*written) > *longer_than
@@ -375,6 +376,9 @@ impl Index {
                         if found.len() >= limit {
                             break;
                         }
+                    }
+                    if seen.saturating_add(1) >= looks {
+                        return (found, Some(id.clone()));
                     }
                 }
             }
@@ -391,6 +395,11 @@ impl Index {
     /// The largest place in the feed.
     pub(super) fn feed_end(&self) -> u64 {
         self.feed.last_key_value().map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// How much there is: each durable record has one place in the feed.
+    pub(super) fn seal(&self) -> Seal {
+        Seal { records: u64::try_from(self.feed.len()).unwrap_or(u64::MAX), end: self.feed_end() }
     }
 
     /// The oldest tombstones.
@@ -411,6 +420,11 @@ impl Index {
     /// When a tombstone was made, in ticks.
     pub(super) fn deleted_at(&self, slot: Slot) -> Option<i64> {
         self.at(slot).map(|known| known.last_action)
+    }
+
+    /// The version that was removed, where the newest durable record is a tombstone.
+    pub(super) fn deleted(&self, slot: Slot) -> Option<Version> {
+        self.at(slot).filter(|known| self.tombstones.contains_key(&known.sequence)).map(|known| known.version)
     }
 
     /// The place in the feed of the newest durable record.

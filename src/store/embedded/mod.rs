@@ -14,21 +14,32 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 mod engine;
-mod hints;
 mod index;
+mod journal;
 mod meta;
 mod order;
+#[cfg(feature = "sled")]
+mod salvage;
 mod scan;
 mod state;
 mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
-use self::hints::Listeners;
+pub use self::journal::Journaled;
+#[cfg(feature = "sled")]
+pub(crate) use self::journal::changes as journal_changes;
+#[cfg(feature = "sled")]
+pub(crate) use self::salvage::Salvage;
+#[cfg(feature = "sled")]
+pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
+use self::worker::is_live;
+use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::{
-    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError, Swap,
+    Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError,
+    StoreHealth, Swap,
 };
 use crate::clock::Clock;
 use crate::model::{Operation, OperationId, Page, Query, Timestamp, Version};
@@ -97,9 +108,13 @@ impl<E: Engine> Embedded<E> {
         exclusive: bool,
         inspect: bool,
     ) -> Result<Self, StoreError> {
-        let (sender, opened) = oneshot::channel();
+        let (sender, started) = oneshot::channel();
         let run = move || {
             let dead_before = OnceLock::new();
+            if !exclusive {
+                // Earlier instances may live: none is known to be dead.
+                dead_before.get_or_init(|| 0);
+            }
             let scanned = opener().and_then(|engine| {
                 let state = scan::scan(&engine, inspect, &dead_before, clock.monotonic())?;
                 Ok((engine, state))
@@ -119,15 +134,17 @@ impl<E: Engine> Embedded<E> {
                 }),
                 Err(error) => return drop(sender.send(Err(error))),
             };
-            // Nobody waits for the open any more: drop the engine again.
-            if sender.send(Ok(Arc::clone(&shared))).is_ok() {
-                shared.work();
-            }
+            // Sent whole, so that a store nobody takes any more is closed again by being dropped, in the
+            // channel too.
+            let store = Self { shared: Arc::clone(&shared), worker: Mutex::default(), exclusive };
+            drop(sender.send(Ok(store)));
+            shared.work();
         };
         let worker = std::thread::Builder::new().name("longrun-store".into()).spawn(run);
         let worker = worker.map_err(StoreError::definite)?;
-        let shared = opened.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
-        Ok(Self { shared, worker: Mutex::new(Some(worker)), exclusive })
+        let mut store: Self = started.await.map_err(|_| StoreError::definite("the store's thread ended"))??;
+        *store.worker.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(worker);
+        Ok(store)
     }
 
     /// The engine, while the store is open.
@@ -158,7 +175,7 @@ impl<E: Engine> Embedded<E> {
         match submitted {
             Submitted::Shown => {
                 if !self.shared.listeners.is_empty() {
-                    self.shared.listeners.tell(std::iter::once(id.clone()));
+                    self.shared.listeners.tell(&std::iter::once(id.clone()));
                 }
                 Ok(Swap::Stored)
             }
@@ -190,24 +207,25 @@ impl<E: Engine> Shared<E> {
     fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
         let mut last = None;
         loop {
-            let wanted = {
+            let (version, sequence) = {
                 let state = self.lock();
                 Self::check_readable(&state)?;
                 match state.look(id) {
                     Look::Nothing => return Ok(None),
                     Look::Found(operation) => return Ok(Some(operation)),
-                    Look::Engine(version) => version,
+                    Look::Engine(version, sequence) => (version, sequence),
                 }
             };
-            let record = self.read(id)?;
-            match record.map(|record| record.entry) {
-                Some(Entry::Live(operation)) if operation.version() == wanted => return Ok(Some(operation)),
+            match self.read(id)? {
+                Some(record) if record.version() == version && is_live(&record.entry) => return Ok(record.live()),
+                // Synced just now, and shown to lists in a moment.
+                Some(record) if E::SHOWS_SYNCED_ONLY && record.sequence > sequence => return Ok(record.live()),
                 // Overwritten since: memory knows more now. The same difference twice is no race.
-                _ if last == Some(wanted) => {
+                _ if last == Some(version) => {
                     let what = format!("record {id}: the engine holds another version than was written");
                     return Err(StoreError::Corrupt(what));
                 }
-                _ => last = Some(wanted),
+                _ => last = Some(version),
             }
         }
     }
@@ -318,24 +336,19 @@ impl<E: Engine> Store for Embedded<E> {
                 return Err(StoreError::PositionExpired);
             }
             let feed = state.index.feed_after(after.at(), limit);
-            let found: Vec<_> = feed.filter_map(|(at, slot)| Some((at, state.index.id(slot)?.clone()))).collect();
+            let entry = |(at, slot)| Some((at, state.index.id(slot)?.clone(), state.index.deleted(slot)));
+            let found: Vec<_> = feed.filter_map(entry).collect();
             (found, state.meta.store, since, state.durable)
         };
         let at_end = found.len() < limit;
-        let end = found.last().map_or(after.at(), |(at, _)| *at);
+        let end = found.last().map_or(after.at(), |(at, ..)| *at);
         let mut items = Vec::with_capacity(found.len());
-        for (sequence, id) in found {
-            match self.shared.load(&id)? {
-                Some(operation) => items.push(Change::Updated(operation)),
-                // Deleted; or created just now, which a later place will tell.
-                None => {
-                    if let Some(record::Record { sequence: at, entry: Entry::Tombstone { id, version, .. } }) =
-                        self.shared.read(&id)?
-                        && at == sequence
-                    {
-                        items.push(Change::Deleted { id, version });
-                    }
-                }
+        for (_, id, deleted) in found {
+            match (self.shared.load(&id)?, deleted) {
+                (Some(operation), _) => items.push(Change::Updated(operation)),
+                (None, Some(version)) => items.push(Change::Deleted { id, version }),
+                // Deleted just now, which a later place will tell.
+                (None, None) => {}
             }
         }
         let at = if at_end { end.max(durable) } else { end };
@@ -344,6 +357,14 @@ impl<E: Engine> Store for Embedded<E> {
 
     fn hints(&self) -> HintStream {
         self.shared.listeners.listen()
+    }
+
+    fn health(&self) -> StoreHealth {
+        let now = self.shared.clock.monotonic();
+        let durability = self.with_engine(E::durability).unwrap_or("closed");
+        let state = self.shared.lock();
+        let (unflushed, flush_lag, feed_lag) = state.lag(now);
+        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

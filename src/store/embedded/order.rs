@@ -25,6 +25,7 @@ pub(super) struct Order {
 }
 
 #[derive(Debug)]
+#[expect(clippy::box_collection, reason = "most have one: half the size for them")]
 enum Sharers {
     One(Slot),
     Many(Box<BTreeSet<(OperationId, Slot)>>),

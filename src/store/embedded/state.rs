@@ -77,6 +77,8 @@ pub(super) struct Recent {
 struct Group {
     slots: Vec<Slot>,
     waiters: Vec<oneshot::Sender<Outcome>>,
+    /// When its first write came, by the monotonic clock.
+    since: Option<Duration>,
 }
 
 /// A group that the worker has taken.
@@ -120,12 +122,37 @@ pub(super) struct State {
     pub(super) durable: u64,
     group: Group,
     number: u64,
+    /// Whether the engine is written and holds all that was acknowledged.
+    pub(super) sound: bool,
+    /// The group that the worker has taken: its writes, and when the first came.
+    taken: Option<(usize, Duration)>,
 }
 
 impl State {
     pub(super) fn new(index: Index, meta: Meta, next: u64, mode: Mode) -> Self {
-        let durable = index.feed_end();
-        Self { index, recent: HashMap::new(), mode, meta, next, durable, group: Group::default(), number: 1 }
+        // What was purged was durable, and may have been the feed's end.
+        let durable = index.feed_end().max(meta.purged);
+        let sound = matches!(mode, Mode::Open);
+        Self {
+            index,
+            recent: HashMap::new(),
+            mode,
+            meta,
+            next,
+            durable,
+            group: Group::default(),
+            number: 1,
+            taken: None,
+            sound,
+        }
+    }
+
+    /// Takes no more writes, for a reason. What is closing goes on closing.
+    pub(super) fn fail(&mut self, mode: Mode) {
+        self.sound = false;
+        if !matches!(self.mode, Mode::Closing) {
+            self.mode = mode;
+        }
     }
 
     /// Whether a write may be submitted.
@@ -195,6 +222,7 @@ impl State {
         if !in_group {
             self.group.slots.push(slot);
         }
+        self.group.since.get_or_insert(now);
         Ok(if at_once { Submitted::Shown } else { Submitted::Waits(self.wait()) })
     }
 
@@ -234,7 +262,8 @@ impl State {
 
     /// The worker takes the group; a new one begins.
     pub(super) fn take(&mut self) -> Taken {
-        let Group { slots, waiters } = std::mem::take(&mut self.group);
+        let Group { slots, waiters, since } = std::mem::take(&mut self.group);
+        self.taken = since.map(|since| (slots.len(), since));
         let number = self.number;
         self.number = number.saturating_add(1);
         let writes = slots.into_iter().filter_map(|slot| {
@@ -257,19 +286,19 @@ impl State {
 
     /// Shows a durable group to everybody.
     pub(super) fn publish(&mut self, taken: &Taken, now: Duration) {
+        self.taken = None;
         for Write { slot, record, .. } in &taken.writes {
-            let newer_is_shown = self
-                .recent
-                .get(slot)
-                .is_some_and(|recent| recent.group != taken.number && matches!(recent.shown, Shown::Newest));
-            if !newer_is_shown {
+            // An Eventual write is shown already, this one or one on top: showing it again would make it look
+            // written just now.
+            let is_shown = self.recent.get(slot).is_some_and(|recent| matches!(recent.shown, Shown::Newest));
+            if !is_shown {
                 self.index.show(*slot, record, now);
             }
             self.index.place(*slot, record);
             self.durable = self.durable.max(record.sequence);
             match self.recent.get_mut(slot) {
                 Some(recent) if recent.group == taken.number => drop(self.recent.remove(slot)),
-                Some(recent) if !newer_is_shown => recent.shown = Shown::Record(Arc::clone(record)),
+                Some(recent) if !is_shown => recent.shown = Shown::Record(Arc::clone(record)),
                 _ => {}
             }
         }
@@ -277,7 +306,7 @@ impl State {
 
     /// Gives up what was submitted and not taken: nothing of it was written.
     pub(super) fn abandon_group(&mut self) -> Vec<oneshot::Sender<Outcome>> {
-        let Group { slots, waiters } = std::mem::take(&mut self.group);
+        let Group { slots, waiters, .. } = std::mem::take(&mut self.group);
         for slot in slots {
             if self.recent.get(&slot).is_some_and(|recent| matches!(recent.shown, Shown::Nothing)) {
                 self.recent.remove(&slot);
@@ -285,6 +314,26 @@ impl State {
             }
         }
         waiters
+    }
+
+    /// Writes that are not durable yet, how long the first of them has waited, and how far the feed is behind.
+    pub(super) fn lag(&self, now: Duration) -> (u64, Duration, u64) {
+        let (taken, since) = self.taken.map_or((0, None), |(count, since)| (count, Some(since)));
+        let since = since.or(self.group.since);
+        let writes = u64::try_from(taken.saturating_add(self.group.slots.len())).unwrap_or(u64::MAX);
+        let lag = since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        let newest = self.next.saturating_sub(1);
+        // After an open the feed ends before the block that was reserved then.
+        let feed = if writes == 0 { 0 } else { newest.saturating_sub(self.durable).min(writes) };
+        (writes, lag, feed)
+    }
+
+    /// Why writes are refused.
+    pub(super) fn refuses(&self) -> Option<String> {
+        self.check_writable().err().map(|error| match error {
+            StoreError::Unavailable { source, .. } => source.to_string(),
+            error => error.to_string(),
+        })
     }
 
     /// What readers see of an id, where memory knows it.
@@ -295,7 +344,9 @@ impl State {
             Some(Recent { shown: Shown::Record(record), .. }) => record,
             Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
             Some(Recent { shown: Shown::Engine, .. }) | None => {
-                return self.index.version(slot).map_or(Look::Nothing, Look::Engine);
+                let sequence = self.index.sequence(slot).unwrap_or_default();
+                let version = self.index.version(slot);
+                return version.map_or(Look::Nothing, |version| Look::Engine(version, sequence));
             }
         };
         match &record.entry {
@@ -309,6 +360,6 @@ impl State {
 pub(super) enum Look {
     Nothing,
     Found(Box<Operation>),
-    /// The engine holds it, in this version.
-    Engine(Version),
+    /// The engine holds it, in this version, at this place in the feed.
+    Engine(Version, u64),
 }

@@ -3,16 +3,21 @@
 use std::collections::HashMap;
 
 use super::engine::Engine;
+use super::state::Mode;
 use super::worker::is_live;
 use super::{Shared, meta, scan};
 use crate::model::{OperationId, Status, Version};
 use crate::store::record::{self, Entry};
 use crate::store::{Counts, Report, StoreError};
 
+/// Version, place in the feed, and of an operation its type and status.
+type Seen = (Version, u64, Option<(Option<String>, Status)>);
+
 /// What a pass over the engine found: nothing of the index's own code.
 #[derive(Default)]
 struct Recount {
-    versions: HashMap<OperationId, (Version, u64, Option<(Option<String>, Status)>)>,
+    meta: Option<meta::Meta>,
+    versions: HashMap<OperationId, Seen>,
     report: Report,
 }
 
@@ -27,7 +32,16 @@ impl<E: Engine> Shared<E> {
             Ok(())
         })?;
         let state = self.lock();
-        let Recount { versions, mut report } = found;
+        let Recount { meta, versions, mut report } = found;
+        // Who only looks at an empty store has not written one.
+        let missing = !(matches!(state.mode, Mode::Inspect) && state.meta.instance == 0);
+        match meta {
+            None if missing => report.problems.push("the store's own record is missing or unreadable".into()),
+            Some(meta) if (meta.store, meta.instance) != (state.meta.store, state.meta.instance) => {
+                report.problems.push("the store's own record is of another store or open".into());
+            }
+            _ => {}
+        }
         let mut counted = Counts::default();
         let mut problem = |id: &OperationId, what: &str| report.problems.push(format!("record {id}: {what}"));
         let mut live = 0_usize;
@@ -72,9 +86,7 @@ impl<E: Engine> Shared<E> {
 impl Recount {
     fn take(&mut self, key: &[u8], bytes: &[u8]) {
         if key == meta::KEY {
-            if meta::Meta::decode(bytes).is_err() {
-                self.report.problems.push("the store's own record cannot be read".into());
-            }
+            self.meta = meta::Meta::decode(bytes).ok();
             return;
         }
         if key.first() == Some(&meta::RESERVED) {

@@ -1,8 +1,8 @@
 //! The store's one thread: makes groups durable, then shows them; purges tombstones; opens the engine again
 //! when a full disk has room.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -18,7 +18,7 @@ use crate::store::record::{self, Entry};
 /// An Eventual write is on disk after this long at most, the sync itself aside.
 const EVENTUAL: Duration = Duration::from_millis(200);
 /// How often an idle worker looks for tombstones that are due.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
 /// Tombstones kept at most.
@@ -40,31 +40,60 @@ enum Work {
 impl<E: Engine> Shared<E> {
     /// Runs until the store is closed and drained.
     pub(super) fn work(&self) {
+        let _end = End(self);
+        let mut due = Due { flush: None, look: Instant::now() };
+        self.look(&mut due);
         loop {
-            match self.await_work() {
-                Work::Group(taken, reserve) => self.commit(taken, reserve),
+            match self.await_work(&mut due) {
+                Work::Group(taken, reserve) => {
+                    self.commit(taken, reserve);
+                    if self.lock().index.tombstones().len() >= MAX_TOMBSTONES {
+                        due.look = Instant::now();
+                    }
+                }
                 Work::Job(job) => job(),
-                Work::Look => self.purge_due(),
+                Work::Look => self.look(&mut due),
                 Work::Reopen => self.reopen(),
                 Work::End => break,
             }
         }
-        *self.engine.write().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
-        self.lock().mode = Mode::Closed;
-        self.listeners.close();
-        self.closed.send_replace(true);
+        self.seal();
     }
 
-    fn await_work(&self) -> Work {
+    /// Writes how much there is, so that the next open can tell files that were cut short since.
+    fn seal(&self) {
+        let state = self.lock();
+        let meta = meta::Meta { seal: Some(state.index.seal()), ..state.meta };
+        let sound = state.sound;
+        drop(state);
+        let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Some(engine)) = (sound, guard.as_ref())
+            && let Err(error) = engine.put(meta::KEY, &meta.encode()).and_then(|()| engine.sync())
+        {
+            // Nothing is lost: the next open checks less.
+            tracing::warn!(reason = chain(&*error), "the store could not be sealed");
+        }
+    }
+
+    /// One step of purging; goes on at once, after the writes that came meanwhile, if more are due.
+    fn look(&self, due: &mut Due) {
+        let more = self.purge_due();
+        due.look = Instant::now() + if more { Duration::ZERO } else { LOOK };
+    }
+
+    fn await_work(&self, due: &mut Due) -> Work {
         let mut state = self.lock();
-        let mut timeout = None;
         loop {
-            if let Some(job) = self.jobs.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop() {
+            if let Some(job) = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).pop() {
                 return Work::Job(job);
             }
             let closing = matches!(state.mode, Mode::Closing);
-            let urgent = state.has_waiters() || (state.has_writes() && (closing || timeout == Some(EVENTUAL)));
-            if urgent {
+            let now = Instant::now();
+            // Counted from the group's first write: later ones must not put it off.
+            due.flush = state.has_writes().then(|| due.flush.unwrap_or(now + EVENTUAL));
+            let is_due = due.flush.is_some_and(|flush| closing || flush <= now);
+            if state.has_waiters() || is_due {
+                due.flush = None;
                 let reserve = state
                     .wants_reserve()
                     .then(|| meta::Meta { reserved: state.meta.reserved.saturating_add(BLOCK), ..state.meta });
@@ -79,21 +108,16 @@ impl<E: Engine> Shared<E> {
             {
                 return Work::Reopen;
             }
-            if timeout == Some(LOOK) {
+            let purges = matches!(state.mode, Mode::Open) && state.index.tombstones().len() > 0;
+            let look = purges.then_some(due.look);
+            if look.is_some_and(|look| look <= now) {
                 return Work::Look;
             }
-            let wait = match (state.has_writes(), state.index.tombstones().len()) {
-                (true, _) => Some(EVENTUAL),
-                (false, 0) => None,
-                (false, MAX_TOMBSTONES..) => return Work::Look,
-                (false, _) => Some(LOOK),
-            };
-            (state, timeout) = match wait {
-                None => (self.wake.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner), None),
-                Some(wait) => {
-                    let waited = self.wake.wait_timeout(state, wait);
-                    let (state, waited) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-                    (state, waited.timed_out().then_some(wait))
+            state = match due.flush.into_iter().chain(look).min() {
+                None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let waited = self.wake.wait_timeout(state, until.saturating_duration_since(now));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
@@ -119,9 +143,9 @@ impl<E: Engine> Shared<E> {
     }
 
     fn write(&self, taken: &Taken, reserve: Option<meta::Meta>) -> Result<(), EngineError> {
-        let guard = self.engine.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = guard.as_ref().ok_or("the engine is not open")?;
-        for write in taken.writes.iter().filter(|write| write.hides_engine) {
+        for write in taken.writes.iter().filter(|write| write.hides_engine && !E::SHOWS_SYNCED_ONLY) {
             let key = record::key(write.record.id());
             if let Some(bytes) = engine.get(&key)? {
                 let before = record::decode(&key, &bytes)?;
@@ -143,10 +167,10 @@ impl<E: Engine> Shared<E> {
         if is_full(error) {
             let tried = self.clock.monotonic();
             tracing::warn!(reason = &*reason, "the disk is full: the store refuses writes until there is room");
-            state.mode = Mode::Full { reason: Arc::clone(&reason), tried };
+            state.fail(Mode::Full { reason: Arc::clone(&reason), tried });
         } else {
             tracing::error!(reason = &*reason, "a sync failed: the store is read-only until it is opened again");
-            state.mode = Mode::ReadOnly(Arc::clone(&reason));
+            state.fail(Mode::ReadOnly(Arc::clone(&reason)));
         }
         let untaken = state.abandon_group();
         drop(state);
@@ -156,21 +180,21 @@ impl<E: Engine> Shared<E> {
 
     fn tell(&self, taken: &Taken) {
         if !self.listeners.is_empty() {
-            self.listeners.tell(taken.writes.iter().map(|write| write.record.id().clone()));
+            self.listeners.tell(&taken.writes.iter().map(|write| write.record.id().clone()));
         }
     }
 
-    /// Purges tombstones that are too old or too many, oldest first.
-    fn purge_due(&self) {
+    /// Purges a step of the tombstones that are too old or too many, oldest first; whether more may be due.
+    fn purge_due(&self) -> bool {
         let oldest = Timestamp::try_from(self.clock.now())
             .map_or(i64::MIN, |now| now.ticks().saturating_sub(TOMBSTONE_TICKS));
-        loop {
-            let due = self.due_tombstones(oldest);
-            let Some(&(_, last)) = due.last() else { return };
-            if let Err(error) = self.purge(&due, last) {
-                return self.fail(&error, Vec::new());
-            }
+        let due = self.due_tombstones(oldest);
+        let Some(&(_, last)) = due.last() else { return false };
+        if let Err(error) = self.purge(&due, last) {
+            self.fail(&error, Vec::new());
+            return false;
         }
+        due.len() >= STEP
     }
 
     /// Up to a step of tombstones to purge, with their places. One that is being replaced ends the run:
@@ -191,7 +215,7 @@ impl<E: Engine> Shared<E> {
     }
 
     fn purge(&self, due: &[(Slot, u64)], last: u64) -> Result<(), EngineError> {
-        let guard = self.engine.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = guard.as_ref().ok_or("the engine is not open")?;
         let meta = {
             let state = self.lock();
@@ -221,11 +245,16 @@ impl<E: Engine> Shared<E> {
 
     /// Opens the engine again after a full disk and rebuilds what memory knows from it.
     fn reopen(&self) {
-        let mut engine = self.engine.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut engine = self.engine.write().unwrap_or_else(PoisonError::into_inner);
         *engine = None;
-        match (self.opener)().and_then(|new| self.scan(&new, false).map(|state| (new, state))) {
-            Ok((new, state)) => {
-                *engine = Some(new);
+        let scanned = (self.opener)().and_then(|new| {
+            let state = self.scan(&new, false);
+            // Still full perhaps, but open: reads go on.
+            *engine = Some(new);
+            state
+        });
+        match scanned {
+            Ok(state) => {
                 drop(engine);
                 let mut old = self.lock();
                 let closing = matches!(old.mode, Mode::Closing);
@@ -249,6 +278,33 @@ impl<E: Engine> Shared<E> {
     /// Reads the engine from end to end into a fresh state, and takes a new instance.
     pub(super) fn scan(&self, engine: &E, inspect: bool) -> Result<State, StoreError> {
         super::scan::scan(engine, inspect, &self.dead_before, self.clock.monotonic())
+    }
+}
+
+/// When the worker has to act by itself.
+struct Due {
+    /// The group's first write has waited long enough.
+    flush: Option<Instant>,
+    /// Tombstones are to be looked at.
+    look: Instant,
+}
+
+/// Ends the store when the worker ends, by a panic of the engine too: nobody is left waiting.
+struct End<'a, E: Engine>(&'a Shared<E>);
+
+impl<E: Engine> Drop for End<'_, E> {
+    fn drop(&mut self) {
+        let shared = self.0;
+        let mut state = shared.lock();
+        state.mode = Mode::Closed;
+        let waiters = state.abandon_group();
+        let jobs = std::mem::take(&mut *shared.jobs.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(state);
+        *shared.engine.write().unwrap_or_else(PoisonError::into_inner) = None;
+        // Who waits for one of these hears that its other end is gone.
+        drop((waiters, jobs));
+        shared.listeners.close();
+        shared.closed.send_replace(true);
     }
 }
 

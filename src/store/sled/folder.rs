@@ -9,6 +9,7 @@ use super::{StoreError, SyncMethod, failed};
 
 const LOCK: &str = "longrun.lock";
 const STORE: &str = "store";
+const JOURNAL: &str = "journal";
 const BUILDING: &str = "store.tmp";
 
 /// A folder that this process alone has open, until this is dropped.
@@ -22,6 +23,8 @@ impl Folder {
     /// Makes the folder if it is missing and locks it, before anything in it is touched. The lock is the
     /// kernel's (`flock`): kill -9 frees it. Not for NFS.
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
+        // A trailing slash would follow the link that must be refused.
+        let path = &path.components().collect::<PathBuf>();
         let fail = |error| failed("open", path, error);
         match fs::symlink_metadata(path) {
             Ok(found) if found.is_symlink() => {
@@ -60,7 +63,7 @@ impl Folder {
             }
             Err(TryLockError::Error(error)) => return Err(fail(error)),
         }
-        let folder = Self { path: path.into(), lock };
+        let folder = Self { path: path.clone(), lock };
         folder.name_holder(None).map_err(fail)?;
         Ok(folder)
     }
@@ -68,6 +71,11 @@ impl Folder {
     /// Where the complete store is.
     pub(super) fn store(&self) -> PathBuf {
         self.path.join(STORE)
+    }
+
+    /// Where the journal is.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
     }
 
     /// Where a new store is built.
@@ -139,9 +147,7 @@ pub(super) fn remove_leftovers(store: &Path) -> io::Result<()> {
 /// Which method the files of a store allow. The flag counts only where folder and data file have it.
 pub(super) fn sync_method(store: &Path, wanted: bool) -> SyncMethod {
     let flagged = |path: &Path| has_sync_flag(path).unwrap_or(false) || set_sync_flag(path).unwrap_or(false);
-    let blobs = store.join("blobs");
-    let all = wanted && flagged(store) && flagged(&store.join("db")) && (!blobs.exists() || flagged(&blobs));
-    if all { SyncMethod::SyncFlag } else { SyncMethod::DataSync }
+    if wanted && flagged(store) && flagged(&store.join("db")) { SyncMethod::SyncFlag } else { SyncMethod::DataSync }
 }
 
 #[cfg(target_os = "linux")]

@@ -307,6 +307,10 @@ impl Store for Flawed {
         (self.flaw.hints)(&self.cx)
     }
 
+    fn health(&self) -> longrun::store::StoreHealth {
+        longrun::store::StoreHealth::new("flawed")
+    }
+
     async fn verify(&self) -> Result<Report, StoreError> {
         self.read().await;
         (self.flaw.verify)(&self.cx).await

@@ -1,0 +1,77 @@
+//! One contender a file, and the list of their names.
+
+#[cfg(feature = "rivals")]
+pub mod fjall;
+pub mod log;
+pub mod longrun;
+#[cfg(feature = "rivals")]
+pub mod redb;
+pub mod sled_transaction;
+#[cfg(feature = "rivals")]
+pub mod sqlite;
+
+use anyhow::{Result, bail};
+
+#[cfg(feature = "rivals")]
+use crate::group::Grouped;
+use crate::{
+    job::{Job, Measurement},
+    works::{self, Work},
+};
+
+/// The log that every ratio is taken to.
+pub const LOG: &str = "log";
+
+/// The log over blocks written beforehand.
+pub const CEILING: &str = "log-preallocated";
+
+/// The contenders that this build holds, in the order of the table.
+pub const NAMES: &[&str] = &[
+    CEILING,
+    LOG,
+    "longrun-sled",
+    "longrun-memory",
+    "sled-transaction",
+    #[cfg(feature = "rivals")]
+    "sqlite",
+    #[cfg(feature = "rivals")]
+    "redb",
+    #[cfg(feature = "rivals")]
+    "fjall",
+    #[cfg(feature = "rivals")]
+    "rustqueue",
+    #[cfg(feature = "rivals")]
+    "rustqueue-coalesced",
+    #[cfg(feature = "rivals")]
+    "effectum",
+    #[cfg(feature = "rivals")]
+    "apalis-sqlite",
+];
+
+/// Whether a contender can do a work: the peers hand out jobs themselves, a job's own moves are not theirs to offer.
+#[must_use]
+pub fn takes_part(contender: &str, work: Work) -> bool {
+    let is_peer = matches!(contender, "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite");
+    work == Work::Lifecycle || !is_peer
+}
+
+/// Makes the measurement with the contender that the job names.
+///
+/// # Errors
+/// No such contender here, or its own errors.
+pub async fn measure(job: &Job) -> Result<Measurement> {
+    match job.contender.as_str() {
+        LOG => works::run::<log::Log<false>>(job).await,
+        CEILING => works::run::<log::Log<true>>(job).await,
+        "longrun-sled" => works::run::<longrun::Longrun<true>>(job).await,
+        "longrun-memory" => works::run::<longrun::Longrun<false>>(job).await,
+        "sled-transaction" => works::run::<sled_transaction::SledTransaction>(job).await,
+        #[cfg(feature = "rivals")]
+        "sqlite" => works::run::<Grouped<sqlite::Sqlite>>(job).await,
+        #[cfg(feature = "rivals")]
+        "redb" => works::run::<Grouped<redb::Redb>>(job).await,
+        #[cfg(feature = "rivals")]
+        "fjall" => works::run::<Grouped<fjall::Fjall>>(job).await,
+        other => bail!("no contender {other} in this build"),
+    }
+}

@@ -1,0 +1,1 @@
+//! Checks of the faces over HTTP: all in `tests/`.

@@ -1,0 +1,1 @@
+//! Heavy proofs of longrun: properties, schedules, faults. See `tests/`.

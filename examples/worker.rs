@@ -1,0 +1,301 @@
+//! Hashes every file under a folder, one operation a file, and loses nothing when it is killed.
+//!
+//! ```sh
+//! cargo run --release --example worker -- PATH [--data DIR] [--workers N]
+//! ```
+//!
+//! State is kept in `--data` (`longrun-data` by default). Kill it with -9 and start it again: it says what
+//! it found, tries again what failed, and finishes. Ctrl-C finishes the files in hand; a second one exits
+//! with 130. The last line reads `N completed, M failed, K not started`, and the exit status is 0 only if
+//! all are completed. A file that changed since is not hashed again.
+
+#![expect(clippy::print_stdout, reason = "an example prints what it does")]
+#![expect(clippy::disallowed_methods, reason = "the library spawns nothing; its host does")]
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use longrun::{ErrorKind, NewOperation, Operation, OperationId, Reporter, RunError, Status, Tracker};
+use sha2::{Digest, Sha256};
+use tokio::task::JoinSet;
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// Operations created side by side: they share a sync.
+const TOGETHER: usize = 64;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("worker: {}", with_causes(&*error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// An error and what caused it.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+struct Arguments {
+    path: PathBuf,
+    data: PathBuf,
+    workers: usize,
+}
+
+impl Arguments {
+    fn parse() -> Result<Self, Failed> {
+        let (mut path, mut data) = (None, PathBuf::from("longrun-data"));
+        let mut workers = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut words = std::env::args_os().skip(1);
+        while let Some(word) = words.next() {
+            let mut value = |name: &str| words.next().ok_or_else(|| format!("{name} needs a value"));
+            match word.to_str() {
+                Some("--data") => data = value("--data")?.into(),
+                Some("--workers") => {
+                    let text = value("--workers")?;
+                    let number = text.to_str().and_then(|text| text.parse().ok()).filter(|number| *number > 0);
+                    workers = number.ok_or("--workers must be a whole number of 1 or more")?;
+                }
+                Some(option) if option.starts_with("--") => return Err(format!("no option {option}").into()),
+                _ if path.is_none() => path = Some(PathBuf::from(word)),
+                _ => return Err("one PATH only".into()),
+            }
+        }
+        let path = path.ok_or("usage: worker PATH [--data DIR] [--workers N]")?;
+        Ok(Self { path, data, workers })
+    }
+}
+
+async fn run() -> Result<ExitCode, Failed> {
+    let Arguments { path, data, workers } = Arguments::parse()?;
+    let tracker = Tracker::open(&data).await?;
+    let interrupted = stop_on_ctrl_c();
+
+    let files = files_under(&path, &data)?;
+    println!("{} files under {}", files.len(), path.display());
+    if !tracker.recovery().is_empty() {
+        println!("{} operations were running when the last process ended: orphaned", tracker.recovery().len());
+    }
+    let jobs = jobs_for(&tracker, files).await?;
+    let again = jobs.iter().filter(|job| job.operation.retry_of().is_some() && !job.operation.is_terminal());
+    println!("{} to try again", again.count());
+
+    let todo: VecDeque<Job> = jobs.iter().filter(|job| !job.operation.is_terminal()).cloned().collect();
+    let screen = Arc::new(Screen::new(todo.len()));
+    let todo = Arc::new(Mutex::new(todo));
+    let mut running = JoinSet::new();
+    for _ in 0..workers {
+        let (tracker, todo, screen) = (tracker.clone(), Arc::clone(&todo), Arc::clone(&screen));
+        let interrupted = Arc::clone(&interrupted);
+        running.spawn(async move {
+            while !interrupted.load(Ordering::Relaxed) {
+                let next = todo.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                let Some(job) = next else { break };
+                work(&tracker, job, &screen).await?;
+            }
+            Ok::<_, longrun::Error>(())
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended??;
+    }
+    screen.finish();
+
+    let (mut completed, mut failed) = (0, 0);
+    for job in &jobs {
+        match tracker.get(job.operation.id()).await?.status() {
+            Status::Completed => completed += 1,
+            Status::Failed => failed += 1,
+            Status::NotStarted | Status::Running => {}
+        }
+    }
+    tracker.close(Duration::from_secs(10)).await?;
+    println!("{completed} completed, {failed} failed, {} not started", jobs.len() - completed - failed);
+    Ok(ExitCode::from(u8::from(completed != jobs.len())))
+}
+
+/// A file and its newest operation.
+#[derive(Clone)]
+struct Job {
+    path: PathBuf,
+    operation: Operation,
+}
+
+/// One operation for each file: the newest attempt, or the next one where that has failed.
+async fn jobs_for(tracker: &Tracker, files: Vec<PathBuf>) -> Result<Vec<Job>, Failed> {
+    let mut jobs = Vec::with_capacity(files.len());
+    for some in files.chunks(TOGETHER) {
+        let mut making = JoinSet::new();
+        for path in some {
+            let (tracker, path) = (tracker.clone(), path.clone());
+            making.spawn(async move { job_for(&tracker, path).await });
+        }
+        while let Some(made) = making.join_next().await {
+            jobs.push(made??);
+        }
+    }
+    jobs.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(jobs)
+}
+
+async fn job_for(tracker: &Tracker, path: PathBuf) -> longrun::Result<Job> {
+    let first = OperationId::derive("file", path.as_os_str().as_encoded_bytes());
+    let new = || NewOperation::new("hash").label("file", label(&path));
+    let mut newest = tracker.create(new().id(first.clone())).await?;
+    for attempt in 2.. {
+        match tracker.get(&first.attempt(attempt)?).await {
+            Ok(later) => newest = later,
+            Err(error) if error.kind() == ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    if newest.status() == Status::Failed {
+        let next = newest.id().attempt(newest.id().attempt_number() + 1)?;
+        newest = tracker.create(new().id(next).retry_of(newest.id().clone())).await?;
+    }
+    Ok(Job { path, operation: newest })
+}
+
+/// A path as a label: at most 256 characters, its end, without control characters.
+fn label(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let start = text.chars().count().saturating_sub(256);
+    text.chars().skip(start).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+async fn work(tracker: &Tracker, job: Job, screen: &Screen) -> longrun::Result<()> {
+    let bar = screen.begin(&job.path);
+    let path = job.path.clone();
+    let shown = bar.clone();
+    let ended = tracker
+        .run(job.operation.id(), move |reporter| async move {
+            let hashing = tokio::task::spawn_blocking(move || hash(&path, &reporter, &shown));
+            hashing.await.map_err(io::Error::other)?
+        })
+        .await;
+    let line = match ended {
+        Ok(digest) => format!("completed {} {digest}", job.path.display()),
+        Err(RunError::Work(error)) => format!("failed {}: {error}", job.path.display()),
+        Err(RunError::Lost(operation)) => format!("failed {}: ended as {}", job.path.display(), operation.status()),
+        Err(RunError::Refused(error) | RunError::Unrecorded { error, .. }) => return Err(error),
+        Err(error) => format!("failed {}: {error}", job.path.display()),
+    };
+    screen.end(&bar, &line);
+    Ok(())
+}
+
+/// The file's SHA-256, in hexadecimal.
+fn hash(path: &Path, reporter: &Reporter, bar: &ProgressBar) -> io::Result<String> {
+    let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let mut file = File::open(path).map_err(about)?;
+    let size = file.metadata().map_err(about)?.len();
+    bar.set_length(size);
+    let (mut hasher, mut done, mut block) = (Sha256::new(), 0, vec![0; 256 * 1024]);
+    loop {
+        let read = file.read(&mut block).map_err(about)?;
+        if read == 0 {
+            break;
+        }
+        hasher.update(block.get(..read).unwrap_or_default());
+        done += read as u64;
+        bar.set_position(done);
+        reporter.progress(u8::try_from(done.saturating_mul(100) / size.max(1)).unwrap_or(100));
+    }
+    Ok(format!("{:x}", hasher.finalize()))
+}
+
+/// Every regular file under a folder, in order, the worker's own data left out.
+fn files_under(path: &Path, data: &Path) -> Result<Vec<PathBuf>, Failed> {
+    let about = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
+    let data = fs::canonicalize(data)?;
+    let (mut files, mut folders) = (Vec::new(), vec![path.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        if fs::metadata(&folder).map_err(|error| about(&folder, error))?.is_file() {
+            files.push(folder);
+            continue;
+        }
+        for entry in fs::read_dir(&folder).map_err(|error| about(&folder, error))? {
+            let entry = entry.map_err(|error| about(&folder, error))?;
+            let kind = entry.file_type().map_err(|error| about(&entry.path(), error))?;
+            if kind.is_dir() {
+                if fs::canonicalize(entry.path()).ok().as_ref() != Some(&data) {
+                    folders.push(entry.path());
+                }
+            } else if kind.is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The first Ctrl-C asks to stop; a second one exits at once.
+fn stop_on_ctrl_c() -> Arc<AtomicBool> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&interrupted);
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if asked.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+            eprintln!("finishing the files in hand; Ctrl-C again to leave at once");
+        }
+    });
+    interrupted
+}
+
+/// Bars on a terminal, lines elsewhere.
+struct Screen {
+    bars: MultiProgress,
+    total: ProgressBar,
+    terminal: bool,
+}
+
+impl Screen {
+    fn new(files: usize) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
+        let bars = MultiProgress::with_draw_target(target);
+        let total = bars.add(ProgressBar::new(files as u64));
+        total.set_style(style("{bar:40} {pos}/{len} files, {eta} left"));
+        Self { bars, total, terminal }
+    }
+
+    fn begin(&self, path: &Path) -> ProgressBar {
+        let bar = self.bars.insert_before(&self.total, ProgressBar::new(0));
+        bar.set_style(style("{bar:20} {bytes}/{total_bytes} {msg}"));
+        bar.set_message(path.display().to_string());
+        bar
+    }
+
+    fn end(&self, bar: &ProgressBar, line: &str) {
+        self.bars.remove(bar);
+        self.total.inc(1);
+        if !self.terminal {
+            println!("{line}");
+        } else if line.starts_with("failed") {
+            self.total.suspend(|| println!("{line}"));
+        }
+    }
+
+    fn finish(&self) {
+        self.total.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}

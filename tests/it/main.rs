@@ -1,0 +1,22 @@
+//! The tests of the public library; one binary, a file per behaviour.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the failure, outside the test functions too")]
+#![expect(clippy::disallowed_methods, reason = "races are made of tasks")]
+
+mod faulty;
+mod record_format;
+mod sled_folder;
+mod support;
+
+mod claims;
+mod closing;
+mod maintaining;
+mod page_replay;
+mod running;
+mod seeing;
+mod store_faults;
+mod store_feed;
+mod store_worker;
+mod texts;
+mod transitions;
+mod watching;

@@ -1,0 +1,81 @@
+//! The feed over deletions: nothing that was deleted is forgotten before its reader was told.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use longrun::model::NewOperation;
+use longrun::store::{Change, Durability, Position, Store, StoreError};
+
+use crate::support::{Control, clock, first, id, new, put, remove, soon};
+
+const ALL: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+
+/// With every newest place purged, the feed of a reopened store once ended before what it had purged, and
+/// a reader from the start was told that its position had expired.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purged_end_expires_no_reader_from_the_start() {
+    let (control, clock) = (Control::new(), clock());
+    let store = control.open(clock.clone()).await.unwrap();
+    let gone = new("gone");
+    put(&store, None, &gone).await;
+    let seen = store.changes(&Position::START, ALL).await.unwrap();
+    remove(&store, &gone).await;
+    store.close().await.unwrap();
+    clock.advance(Duration::from_hours(25));
+    for _ in 0..2 {
+        let store = control.open(clock.clone()).await.unwrap();
+        assert_eq!(soon("verify", store.verify()).await.unwrap().records, 0);
+        let start = store.changes(&Position::START, ALL).await.unwrap();
+        assert_eq!(start.items, []);
+        assert!(start.at_end);
+        // Who saw it alive and not its end is told.
+        let expired = store.changes(&seen.next, ALL).await;
+        assert!(matches!(expired, Err(StoreError::PositionExpired)), "{expired:?}");
+        put(&store, None, &new("next")).await;
+        let next = store.changes(&start.next, ALL).await.unwrap();
+        assert_eq!(next.items, [Change::Updated(Box::new(new("next")))]);
+        remove(&store, &new("next")).await;
+        store.close().await.unwrap();
+        clock.advance(Duration::from_hours(25));
+    }
+}
+
+/// A deletion was once left out while its re-creation was on its way to the disk: had that failed, the
+/// reader would never have heard of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_shows_while_its_re_creation_is_on_its_way() {
+    let control = Control::new();
+    let store = std::sync::Arc::new(control.open(clock()).await.unwrap());
+    let old = new("a");
+    put(&*store, None, &old).await;
+    let seen = store.changes(&Position::START, ALL).await.unwrap().next;
+    remove(&*store, &old).await;
+    control.shut();
+    let again = first(&NewOperation::untyped(), "a", 8, "2026-05-04T12:00:00Z");
+    let write = tokio::spawn({
+        let (store, again) = (store.clone(), again.clone());
+        async move { store.swap(None, &again, Durability::Immediate).await }
+    });
+    control.wait_at_gate();
+    let told = store.changes(&seen, ALL).await.unwrap();
+    assert!(
+        matches!(&*told.items, [Change::Deleted { id: of, version, .. }] if *of == id("a") && *version == old.version()),
+        "{told:?}"
+    );
+    assert!(told.at_end);
+    control.open_gate();
+    soon("the write", write).await.unwrap().unwrap();
+    let told = store.changes(&told.next, ALL).await.unwrap();
+    assert_eq!(told.items, [Change::Updated(Box::new(again))]);
+}
+
+/// A position is its store's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_is_valid_in_its_store_alone() {
+    let store = Control::new().open(clock()).await.unwrap();
+    let other = Control::new().open(clock()).await.unwrap();
+    put(&store, None, &new("a")).await;
+    let next = store.changes(&Position::START, ALL).await.unwrap().next;
+    assert_eq!(next.store(), store.opened().store);
+    assert!(matches!(other.changes(&next, ALL).await, Err(StoreError::PositionExpired)));
+}
