@@ -276,7 +276,11 @@ impl Store for FaultyStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.inner.close().await
+        let (before, after) = self.plan().pace;
+        wait(before).await;
+        let closed = self.inner.close().await;
+        wait(after).await;
+        closed
     }
 }
 

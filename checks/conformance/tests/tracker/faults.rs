@@ -19,13 +19,11 @@ async fn definite_errors_wrote_nothing_and_answers_are_true() {
     {
         let clock = clock();
         let inner = Arc::new(MemoryStore::in_memory(Arc::new(clock.clone())).await.unwrap());
-        let within: Arc<dyn Store> = inner.clone();
-        let faulty = Arc::new(FaultyStore::new(within).hint_fault(hints));
-        let tracker = Tracker::builder().clock(clock).open_store(faulty.clone()).await.unwrap();
+        let tracker = Tracker::builder().clock(clock.clone()).open_store(inner.clone()).await.unwrap();
         let created = tracker.create(NewOperation::new("export")).await.unwrap();
         let mut current = tracker.patch(created.id(), Patch::new().status(Status::Running)).await.unwrap();
         let faulty = FaultyStore::new(inner.clone()).hint_fault(hints).random(seed, 300);
-        let tracker = Tracker::builder().open_store(Arc::new(faulty)).await.unwrap();
+        let tracker = Tracker::builder().clock(clock).inspect().open_store(Arc::new(faulty)).await.unwrap();
         for _ in 0..CALLS / 5 {
             let answer = tracker.heartbeat(created.id()).await;
             let found = inner.load(created.id()).await.unwrap().unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use longrun::clock::ManualClock;
 use longrun::conformance::FaultyStore;
 use longrun::model::{Query, Timestamp};
-use longrun::store::{MemoryStore, Store};
+use longrun::store::{MemoryEngine, MemoryStore, Store};
 use longrun::{Builder, IdSource, NewOperation, Operation, OperationId, Patch, Status, Tracker};
 
 use crate::polled::finish;
@@ -36,6 +36,8 @@ pub(crate) const LEASE: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) tracker: Tracker,
     pub(crate) store: Arc<MemoryStore>,
+    engine: MemoryEngine,
+    clock: ManualClock,
 }
 
 pub(crate) fn id(text: &str) -> OperationId {
@@ -56,7 +58,8 @@ impl World {
     /// (old), behind a store that others come between at every call.
     pub(crate) fn new() -> Self {
         let clock = clock();
-        let store = Arc::new(finish(MemoryStore::in_memory(Arc::new(clock.clone()))).unwrap());
+        let engine = MemoryEngine::default();
+        let store = Arc::new(finish(MemoryStore::over(engine.clone(), Arc::new(clock.clone()))).unwrap());
         let paced = Arc::new(FaultyStore::new(Arc::clone(&store) as Arc<dyn Store>).paced(1, 1));
         let tracker = finish(builder(&clock).open_store(paced)).unwrap();
         let create = |name: &str, type_name: &str, status: Option<Status>| {
@@ -75,12 +78,28 @@ impl World {
         create("running", "other", Some(Status::Running));
         create("done", "other", Some(Status::Running));
         finish(tracker.complete(&id("done"), 42)).unwrap();
-        Self { tracker, store }
+        Self { tracker, store, engine, clock }
     }
 
     /// All records, read from the store within.
-    pub(crate) fn records(&self) -> BTreeMap<OperationId, Operation> {
-        let items = finish(self.store.page(&Query::default())).unwrap().items;
-        items.into_iter().map(|operation| (operation.id().clone(), operation)).collect()
+    pub(crate) fn records(&self) -> Records {
+        records(&self.store)
     }
+
+    /// All records after the next call of somebody else, a close, and an open.
+    pub(crate) fn settled_records(self) -> Records {
+        // Settles what was dropped; refused where the call had closed the tracker.
+        drop(finish(self.tracker.counts()));
+        finish(self.tracker.close(Duration::ZERO)).unwrap();
+        let store = finish(MemoryStore::over(self.engine, Arc::new(self.clock))).unwrap();
+        assert_eq!(finish(store.verify()).unwrap().problems, Vec::<String>::new());
+        records(&store)
+    }
+}
+
+pub(crate) type Records = BTreeMap<OperationId, Operation>;
+
+fn records(store: &MemoryStore) -> Records {
+    let items = finish(store.page(&Query::default())).unwrap().items;
+    items.into_iter().map(|operation| (operation.id().clone(), operation)).collect()
 }
