@@ -97,7 +97,8 @@ async fn measure() -> Result<(), Box<dyn Error>> {
 }
 
 async fn create(tracker: &Tracker, claim: bool) -> Result<Vec<longrun::OperationId>, Box<dyn Error>> {
-    let mut tasks = Vec::with_capacity(SIDE_BY_SIDE);
+    type Created = tokio::task::JoinHandle<longrun::Result<Vec<longrun::OperationId>>>;
+    let mut tasks: Vec<Created> = Vec::with_capacity(SIDE_BY_SIDE);
     for _ in 0..SIDE_BY_SIDE {
         let tracker = tracker.clone();
         tasks.push(tokio::spawn(async move {
