@@ -62,7 +62,7 @@ impl Window {
 #[derive(Debug)]
 pub struct Tally {
     window: Window,
-    /// Tenths of a microsecond, one for each call: a plain vector disturbs the caches least.
+    /// Nanoseconds, one for each call: a plain vector disturbs the caches least.
     latencies: Vec<u32>,
     ops: u64,
 }
@@ -77,8 +77,8 @@ impl Tally {
         let answer = call.await?;
         let ended = Instant::now();
         if self.window.counts(ended) {
-            let tenths = ended.duration_since(began).as_nanos() / 100;
-            self.latencies.push(u32::try_from(tenths).unwrap_or(u32::MAX));
+            let took = ended.duration_since(began).as_nanos();
+            self.latencies.push(u32::try_from(took).unwrap_or(u32::MAX));
         }
         Ok(answer)
     }
@@ -138,7 +138,7 @@ where
     })
 }
 
-/// The latency, in microseconds, that this share of the calls stayed under.
+/// The latency, in microseconds, that this share of the calls (in nanoseconds) stayed under.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -148,7 +148,7 @@ where
 pub fn percentile(latencies: &mut [u32], share: f64) -> f64 {
     let Some(last) = latencies.len().checked_sub(1) else { return 0.0 };
     let at = (last as f64 * share).round() as usize;
-    f64::from(*latencies.select_nth_unstable(at.min(last)).1) / 10.0
+    f64::from(*latencies.select_nth_unstable(at.min(last)).1) / 1000.0
 }
 
 fn wall_clock(at: Instant) -> f64 {
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_sorted_latencies() {
-        let mut latencies: Vec<u32> = (0..=100).rev().map(|tenths| tenths * 10).collect();
+        let mut latencies: Vec<u32> = (0..=100).rev().map(|us| us * 1000).collect();
         assert!((percentile(&mut latencies, 0.50) - 50.0).abs() < f64::EPSILON);
         assert!((percentile(&mut latencies, 0.99) - 99.0).abs() < f64::EPSILON);
         assert!(percentile(&mut [], 0.99).abs() < f64::EPSILON);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -212,6 +213,24 @@ impl Access {
     pub fn decided_by(mut self, hook: impl Authorize) -> Self {
         Arc::make_mut(&mut self.0).hook = Some(Arc::new(hook));
         self
+    }
+
+    /// For a route of the host's own beside the faces: who asks, if they may do this; otherwise the answer that
+    /// refuses it, 401 or 403.
+    pub async fn admit(
+        &self,
+        action: Action,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Principal, Box<Response>> {
+        let asked = Asked { method, headers, id: None };
+        let admitted = async {
+            let principal = self.authenticate(asked).await?;
+            Self::permit(&principal, action.permission())?;
+            self.authorize(&principal, action, asked, None).await?;
+            Ok(principal)
+        };
+        admitted.await.map_err(|fault: Fault| Box::new(fault.response()))
     }
 
     /// Who asks, or 401.

@@ -1,11 +1,13 @@
 //! Why a request is refused, whatever the face that says it.
 
-use axum::http::header::{ALLOW, RETRY_AFTER};
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::Response;
 
 use crate::error::{Error, ErrorKind};
 use crate::model::Operation;
-use crate::wire::Problem;
+use crate::wire::{self, Problem};
 
 /// A refusal: status, code, words and headers. One word wide, for it travels in every `Result`.
 #[derive(Debug)]
@@ -86,6 +88,15 @@ impl Fault {
 
     pub(super) fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.0.headers
+    }
+
+    /// The refusal by itself, outside of any face.
+    pub(super) fn response(&self) -> Response {
+        let mut response = Response::new(Body::from(wire::to_json(&self.problem(&[]))));
+        *response.status_mut() = self.status();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response.headers_mut().extend(self.headers().iter().cloned());
+        response
     }
 
     pub(super) fn problem<'a>(&'a self, inner: &'a [(&'a str, &'a str)]) -> Problem<'a> {

@@ -19,15 +19,22 @@ use crate::model::{Operation, OperationId, Page, Query, Status, Version};
 pub mod conformance;
 mod counts;
 pub mod embedded;
+mod hints;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub mod record;
 #[cfg(feature = "sled")]
 mod sled;
 
 pub use self::counts::Counts;
-pub use self::memory::{MemoryEngine, MemoryStore};
 #[cfg(feature = "sled")]
-pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod};
+pub use self::embedded::Salvaged;
+pub use self::memory::{MemoryEngine, MemoryStore};
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresOptions, PostgresStore};
+#[cfg(feature = "sled")]
+pub use self::sled::{SledEngine, SledOptions, SledStore, SyncMethod, salvage};
 
 /// Different types of work that one store keeps at most.
 pub const MAX_TYPES: usize = 1_024;
@@ -258,12 +265,20 @@ pub struct Changes {
     pub next: Position,
     /// Whether there is nothing more for now.
     pub at_end: bool,
+    /// Transactions that the store has begun and the feed still waits for, committed ones behind an open one
+    /// included; 0 where a store has no such thing.
+    pub behind: u64,
 }
 
 impl Changes {
     /// A stretch as a store answers it.
     pub const fn new(items: Vec<Change>, next: Position, at_end: bool) -> Self {
-        Self { items, next, at_end }
+        Self { items, next, at_end, behind: 0 }
+    }
+
+    /// The same, behind this many transactions.
+    pub fn waiting_for(self, behind: u64) -> Self {
+        Self { behind, ..self }
     }
 }
 

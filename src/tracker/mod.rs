@@ -1,6 +1,5 @@
 //! What users hold: load → apply → swap → retry, and what grows from it.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,18 +9,19 @@ use chrono::{DateTime, FixedOffset};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Applied, Failure, Json, NewOperation, Operation, OperationId, Patch, Precondition, Query, Rejection, Rules,
-    Timestamp, holder,
+    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, holder,
 };
 #[cfg(feature = "http")]
 pub(crate) use crate::store::Change;
 pub(crate) use crate::store::{Changes, Counts, Position};
-use crate::store::{Durability, Report, Store, Swap};
+use crate::store::{Durability, Store, Swap};
 use crate::wire;
 
 mod ages;
 mod builder;
 mod close;
+mod create;
+mod delete;
 mod events;
 #[cfg(feature = "http")]
 mod follow;
@@ -32,6 +32,7 @@ mod hub;
 mod ids;
 mod list;
 mod maintain;
+mod read;
 mod recovery;
 mod run;
 mod start;
@@ -201,74 +202,6 @@ impl Tracker {
         Ok(())
     }
 
-    /// Creates an operation; answers the existing one if the same call made it before (same id, type,
-    /// labels and `retryOf`).
-    ///
-    /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Status, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let operation = tracker.create(NewOperation::new("export").label("order", "1742")).await?;
-    /// assert_eq!(operation.status(), Status::NotStarted);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn create(&self, new: NewOperation) -> Result<Operation> {
-        Ok(self.create_new(new).await?.operation)
-    }
-
-    /// [`create`](Self::create), telling whether the operation is new.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, OperationId, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let new = NewOperation::new("export").id(OperationId::derive("order", "1742"));
-    /// assert!(tracker.create_new(new.clone()).await?.is_new);
-    /// assert!(!tracker.create_new(new).await?.is_new);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn create_new(&self, new: NewOperation) -> Result<Created> {
-        self.enter().await?;
-        for _ in 0..ROUNDS {
-            let operation = self.draft(&new)?;
-            match self.store().swap(None, &operation, Durability::Immediate).await? {
-                Swap::Stored => {
-                    events::created(&operation);
-                    return Ok(Created { operation, is_new: true });
-                }
-                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
-                    return Ok(Created { operation: *existing, is_new: false });
-                }
-                Swap::Lost(Some(existing)) => {
-                    let message = format!("another operation {} exists", existing.id());
-                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                    return Err(error.about("id").with_current(*existing));
-                }
-                // It was there and is deleted.
-                Swap::Lost(None) => {}
-            }
-        }
-        Err(contended(None))
-    }
-
-    /// The first record that [`create`](Self::create) would write. Pure but for id, birth and time.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let draft = tracker.draft(&NewOperation::new("export"))?;
-    /// assert_eq!(draft.version().n(), 1);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub fn draft(&self, new: &NewOperation) -> Result<Operation> {
-        let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
-        Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
-            .map_err(|rejection| Error::rejected(&rejection, None))
-    }
-
     /// What a patch makes of an operation as it was read: the next record, or `None` where nothing changes.
     ///
     /// ```
@@ -286,21 +219,6 @@ impl Tracker {
             Ok(Applied::Changed { next, .. }) => Ok(Some(next)),
             Err(rejection) => Err(Error::rejected(&rejection, Some(operation.clone()))),
         }
-    }
-
-    /// The operation as it is. `NotFound` if there is none.
-    ///
-    /// ```
-    /// # use longrun::{ErrorKind, OperationId, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let error = tracker.get(&OperationId::derive("order", "1742")).await.unwrap_err();
-    /// assert_eq!(error.kind(), ErrorKind::NotFound);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn get(&self, id: &OperationId) -> Result<Operation> {
-        self.enter().await?;
-        self.store().load(id).await?.ok_or_else(|| Error::not_found(id))
     }
 
     /// Applies a patch: the operation as it is then. Nothing changes where it is so already.
@@ -522,125 +440,13 @@ impl Tracker {
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());
         }
-        let patch = parsed.and_then(|holder| match holder.starts_with(holder::RESERVED) {
-            true => Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into()),
-            false => Ok(Patch::claim(holder)),
+        let patch = parsed.and_then(|holder| {
+            if holder.starts_with(holder::RESERVED) {
+                return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
+            }
+            Ok(Patch::claim(holder))
         });
         Ok(self.patch_parsed(id, precondition, patch).await?.operation)
-    }
-
-    /// Deletes an operation that has ended. `Conflict` while it is active.
-    ///
-    /// ```
-    /// # use longrun::{ErrorKind, NewOperation, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// let id = tracker.create(NewOperation::new("export")).await?.id().clone();
-    /// assert_eq!(tracker.delete(&id).await.unwrap_err().kind(), ErrorKind::Conflict);
-    /// tracker.cancel(&id).await?;
-    /// tracker.delete(&id).await?;
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn delete(&self, id: &OperationId) -> Result<()> {
-        self.delete_if(id, &Precondition::none()).await
-    }
-
-    pub(crate) async fn delete_if(&self, id: &OperationId, precondition: &Precondition) -> Result<()> {
-        self.enter().await?;
-        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
-        for _ in 0..ROUNDS {
-            if let Err(rejection) = current.check_delete(precondition) {
-                return Err(Error::rejected(&rejection, Some(current)));
-            }
-            match self.store().remove(id, current.version()).await? {
-                Swap::Stored => {
-                    events::deleted(id);
-                    return Ok(());
-                }
-                Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
-            }
-        }
-        Err(contended(Some(current)))
-    }
-
-    /// A list, asked for step by step and awaited.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Status, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// tracker.create(NewOperation::new("export").label("order", "1742")).await?;
-    /// let page = tracker.list().status(Status::NotStarted).label("order", "1742").await?;
-    /// assert_eq!(page.items.len(), 1);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub fn list(&self) -> List {
-        List::new(self.clone())
-    }
-
-    /// A list from a whole query.
-    ///
-    /// ```
-    /// # use longrun::{Tracker, model::Query};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// assert!(tracker.page(&Query::default()).await?.items.is_empty());
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn page(&self, query: &Query) -> Result<crate::model::Page> {
-        List::of(self.clone(), query.clone()).await
-    }
-
-    /// How many operations there are, by type and status: exact, whatever the total.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Status, Tracker};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// tracker.create(NewOperation::new("export")).await?;
-    /// assert_eq!(tracker.counts().await?.of(Status::NotStarted), 1);
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn counts(&self) -> Result<Counts> {
-        self.enter().await?;
-        Ok(self.store().counts().await?)
-    }
-
-    /// The lossless feed after a position, from [`Position::START`] the snapshot first: the newest version of
-    /// each operation that changed. Keep `next` and go on from it, also after a restart.
-    ///
-    /// `PositionExpired` if what was deleted since is no longer known: begin from the start.
-    ///
-    /// ```
-    /// # use longrun::{NewOperation, Tracker, store::Position};
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// tracker.create(NewOperation::new("export")).await?;
-    /// let changes = tracker.changes(&Position::START, 100).await?;
-    /// assert_eq!(changes.items.len(), 1);
-    /// assert!(tracker.changes(&changes.next, 100).await?.items.is_empty());
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn changes(&self, after: &Position, limit: u32) -> Result<Changes> {
-        self.enter().await?;
-        let limit = NonZeroU32::new(limit.min(Query::MAX_LIMIT))
-            .ok_or_else(|| Error::from(crate::model::Unfit::new("limit", "must be 1 or more")))?;
-        Ok(self.store().changes(after, limit).await?)
-    }
-
-    /// Reads the whole store anew and reports every difference from what is in memory.
-    ///
-    /// ```
-    /// # use longrun::Tracker;
-    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-    /// let tracker = Tracker::builder().in_memory().await?;
-    /// assert!(tracker.verify().await?.problems.is_empty());
-    /// # longrun::Result::<()>::Ok(()) }).unwrap();
-    /// ```
-    pub async fn verify(&self) -> Result<Report> {
-        self.enter().await?;
-        Ok(self.store().verify().await?)
     }
 }
 

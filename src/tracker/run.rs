@@ -121,7 +121,7 @@ impl News {
     }
 
     /// What could not be written is fresh again.
-    fn put_back(&mut self, percent: Option<u8>, detail: Option<String>) {
+    fn put_back(&mut self, percent: Option<u8>, detail: Option<&str>) {
         self.fresh_percent |= percent.is_some();
         self.fresh_detail |= detail.is_some();
     }
@@ -222,7 +222,7 @@ impl Reporter {
             if self.tell(percent, detail.clone()).await {
                 written = begun;
             } else {
-                self.news().put_back(percent, detail);
+                self.news().put_back(percent, detail.as_deref());
             }
             let pace = beat.map_or(PACE, |beat| beat.min(PACE));
             clock.sleep(pace).await;

@@ -50,13 +50,11 @@ impl Watch {
 
     /// The next change, or `Some(None)` if none came within `bound`; `None` after the end. Cancel-safe.
     #[cfg(feature = "http")]
-    #[expect(clippy::option_option, reason = "the end and the pause are two things")]
     pub(crate) async fn next_within(&mut self, bound: Duration) -> Option<Option<Result<Watched>>> {
         let until = self.tracker.clock().monotonic().saturating_add(bound);
         self.next_until(Some(until)).await
     }
 
-    #[expect(clippy::option_option, reason = "the end and the pause are two things")]
     async fn next_until(&mut self, until: Option<Duration>) -> Option<Option<Result<Watched>>> {
         loop {
             if self.ended {

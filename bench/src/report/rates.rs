@@ -127,7 +127,7 @@ pub(super) fn markdown(options: &Options, all: &[Series]) -> Result<String> {
         let syncs = row.syncs.map_or("-".into(), |syncs| syncs.to_string());
         writeln!(
             text,
-            "| {}{case} | {} | {:.0} | {:.1} | {:.1} | {} | {} | {syncs} | {} |",
+            "| {}{case} | {} | {:.0} | {:.2} | {:.2} | {} | {} | {syncs} | {} |",
             row.contender,
             row.callers,
             row.rate,

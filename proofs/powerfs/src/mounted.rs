@@ -1,5 +1,6 @@
 use crate::{
-    Backing, Calls, Fault, Image, Model, Options, core::Shared, device, filesystem::Served, volume::Volume,
+    Backing, Calls, Fault, Forgotten, Image, Model, Options, core::Shared, device, filesystem::Served,
+    volume::Volume,
 };
 use fuser::{Config, Session, SessionACL};
 use rustix::mount::{MountFlags, UnmountFlags};
@@ -145,6 +146,11 @@ impl Mounted {
     /// Plans a failure.
     pub fn inject(&self, fault: Fault) {
         self.shared.lock().faults.push(fault);
+    }
+
+    /// Forgets these syncs from now on; see [`Options::forget`].
+    pub fn forget(&self, syncs: Forgotten) {
+        self.shared.lock().volume.forgotten.push(syncs);
     }
 
     /// Forgets every planned failure.

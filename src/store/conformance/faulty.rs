@@ -77,6 +77,8 @@ struct Plan {
     next: HashMap<Call, VecDeque<Fault>>,
     /// The state of the generator, and how many of 1,000 calls it hits.
     random: Option<(u64, u32)>,
+    /// Turns of the scheduler before and after every call without a fault.
+    pace: (u32, u32),
     loaded: HashMap<OperationId, Operation>,
     hits: u64,
 }
@@ -101,6 +103,13 @@ impl FaultyStore {
         self
     }
 
+    /// Every call waits for so many turns of the scheduler before and after it is done: others come between
+    /// a read and the write that follows it.
+    pub fn paced(self, before: u32, after: u32) -> Self {
+        self.plan().pace = (before, after);
+        self
+    }
+
     /// What happens to hints.
     pub fn hint_fault(mut self, fault: HintFault) -> Self {
         self.hints = fault;
@@ -112,11 +121,11 @@ impl FaultyStore {
         self.plan().next.entry(call).or_default().push_back(fault);
     }
 
-    /// No more faults.
+    /// No more faults, and no pace.
     pub fn heal(&self) {
         let mut plan = self.plan();
         plan.next.clear();
-        plan.random = None;
+        (plan.random, plan.pace) = (None, (0, 0));
     }
 
     /// Calls that a fault hit so far.
@@ -133,7 +142,11 @@ impl FaultyStore {
         call: Call,
         answer: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let fault = self.plan().draw(call);
+        let (fault, (before, after)) = {
+            let mut plan = self.plan();
+            (plan.draw(call), plan.pace)
+        };
+        wait(before).await;
         match fault {
             Some(Fault::Refused) => return Err(StoreError::definite("refused by a fault")),
             Some(Fault::RequestLost) => return Err(StoreError::indefinite("the request was lost by a fault")),
@@ -141,6 +154,7 @@ impl FaultyStore {
             _ => {}
         }
         let answer = answer.await;
+        wait(after).await;
         match fault {
             Some(Fault::AnswerLost) => Err(StoreError::indefinite("the answer was lost by a fault")),
             Some(Fault::After(turns)) => {

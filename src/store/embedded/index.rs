@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::time::Duration;
 
+use super::meta::Seal;
 use super::order::{Order, Place, Range, Slot};
 use crate::model::{Operation, OperationId, OrderBy, Query, State, Status, Version, holder};
 use crate::store::record::{Entry, Record};
@@ -394,6 +395,11 @@ impl Index {
     /// The largest place in the feed.
     pub(super) fn feed_end(&self) -> u64 {
         self.feed.last_key_value().map_or(0, |(sequence, _)| *sequence)
+    }
+
+    /// How much there is: each durable record has one place in the feed.
+    pub(super) fn seal(&self) -> Seal {
+        Seal { records: u64::try_from(self.feed.len()).unwrap_or(u64::MAX), end: self.feed_end() }
     }
 
     /// The oldest tombstones.

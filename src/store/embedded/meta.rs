@@ -9,7 +9,7 @@ pub(super) const KEY: &[u8] = b"\0longrun";
 const MAGIC: &[u8; 8] = b"longrun\0";
 /// The version of the store's layout that this library writes.
 const LAYOUT: u32 = 1;
-const LENGTH: usize = 44;
+const LENGTH: usize = 61;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Meta {
@@ -21,6 +21,17 @@ pub(super) struct Meta {
     pub(super) reserved: u64,
     /// The largest place whose tombstone may have been purged.
     pub(super) purged: u64,
+    /// What the store held when it was closed; gone with the first write after it.
+    pub(super) seal: Option<Seal>,
+}
+
+/// How much a closed store holds: files that were cut short or replaced since hold something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seal {
+    /// Operations and tombstones.
+    pub(super) records: u64,
+    /// The largest place in the feed.
+    pub(super) end: u64,
 }
 
 impl Meta {
@@ -32,6 +43,10 @@ impl Meta {
         bytes.extend_from_slice(&self.instance.to_le_bytes());
         bytes.extend_from_slice(&self.reserved.to_le_bytes());
         bytes.extend_from_slice(&self.purged.to_le_bytes());
+        let Seal { records, end } = self.seal.unwrap_or(Seal { records: 0, end: 0 });
+        bytes.push(u8::from(self.seal.is_some()));
+        bytes.extend_from_slice(&records.to_le_bytes());
+        bytes.extend_from_slice(&end.to_le_bytes());
         bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
         bytes
     }
@@ -51,7 +66,9 @@ impl Meta {
         }
         let read = || {
             let mut rest = rest;
-            Some(Self { store: rest.u64()?, instance: rest.u32()?, reserved: rest.u64()?, purged: rest.u64()? })
+            let (store, instance, reserved, purged) = (rest.u64()?, rest.u32()?, rest.u64()?, rest.u64()?);
+            let (sealed, seal) = (rest.u8()?, Seal { records: rest.u64()?, end: rest.u64()? });
+            Some(Self { store, instance, reserved, purged, seal: (sealed != 0).then_some(seal) })
         };
         read().ok_or_else(corrupt)
     }
@@ -61,6 +78,12 @@ impl Meta {
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
+    fn u8(&mut self) -> Option<u8> {
+        let (number, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(*number)
+    }
+
     fn u32(&mut self) -> Option<u32> {
         let (number, rest) = self.0.split_first_chunk()?;
         self.0 = rest;

@@ -14,21 +14,28 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 mod engine;
-mod hints;
 mod index;
 mod journal;
 mod meta;
 mod order;
+#[cfg(feature = "sled")]
+mod salvage;
 mod scan;
 mod state;
 mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
-use self::hints::Listeners;
 pub use self::journal::Journaled;
+#[cfg(feature = "sled")]
+pub(crate) use self::journal::changes as journal_changes;
+#[cfg(feature = "sled")]
+pub(crate) use self::salvage::Salvage;
+#[cfg(feature = "sled")]
+pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
 use self::worker::is_live;
+use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::{
     Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError,

@@ -26,9 +26,10 @@ pub(super) fn scan<E: Engine>(
     let found = engine.get(meta::KEY).map_err(StoreError::definite)?;
     let mut meta = match found {
         Some(bytes) => Meta::decode(&bytes)?,
-        None => Meta { store: random(), instance: 0, reserved: 1, purged: 0 },
+        None => Meta { store: random(), instance: 0, reserved: 1, purged: 0, seal: None },
     };
     let next = meta.reserved;
+    let seal = meta.seal.take();
     if !inspect {
         meta.instance = meta
             .instance
@@ -49,6 +50,14 @@ pub(super) fn scan<E: Engine>(
         index.load(&record, |instance| instance < first);
         Ok(())
     })?;
+    let held = index.seal();
+    if let Some(seal) = seal.filter(|seal| *seal != held) {
+        let what = format!(
+            "{} records up to place {} were there when the store was closed, {} up to {} are found",
+            seal.records, seal.end, held.records, held.end
+        );
+        return Err(StoreError::Corrupt(what));
+    }
     index.restart_quiet(now);
     if !inspect {
         engine.put(meta::KEY, &meta.encode()).map_err(StoreError::definite)?;

@@ -122,6 +122,8 @@ pub(super) struct State {
     pub(super) durable: u64,
     group: Group,
     number: u64,
+    /// Whether the engine is written and holds all that was acknowledged.
+    pub(super) sound: bool,
     /// The group that the worker has taken: its writes, and when the first came.
     taken: Option<(usize, Duration)>,
 }
@@ -130,6 +132,7 @@ impl State {
     pub(super) fn new(index: Index, meta: Meta, next: u64, mode: Mode) -> Self {
         // What was purged was durable, and may have been the feed's end.
         let durable = index.feed_end().max(meta.purged);
+        let sound = matches!(mode, Mode::Open);
         Self {
             index,
             recent: HashMap::new(),
@@ -140,11 +143,13 @@ impl State {
             group: Group::default(),
             number: 1,
             taken: None,
+            sound,
         }
     }
 
     /// Takes no more writes, for a reason. What is closing goes on closing.
     pub(super) fn fail(&mut self, mode: Mode) {
+        self.sound = false;
         if !matches!(self.mode, Mode::Closing) {
             self.mode = mode;
         }

@@ -57,6 +57,22 @@ impl<E: Engine> Shared<E> {
                 Work::End => break,
             }
         }
+        self.seal();
+    }
+
+    /// Writes how much there is, so that the next open can tell files that were cut short since.
+    fn seal(&self) {
+        let state = self.lock();
+        let meta = meta::Meta { seal: Some(state.index.seal()), ..state.meta };
+        let sound = state.sound;
+        drop(state);
+        let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
+        if let (true, Some(engine)) = (sound, guard.as_ref())
+            && let Err(error) = engine.put(meta::KEY, &meta.encode()).and_then(|()| engine.sync())
+        {
+            // Nothing is lost: the next open checks less.
+            tracing::warn!(reason = chain(&*error), "the store could not be sealed");
+        }
     }
 
     /// One step of purging; goes on at once, after the writes that came meanwhile, if more are due.

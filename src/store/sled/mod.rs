@@ -7,6 +7,7 @@
 use std::error::Error as StdError;
 use std::fs::{self, File};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,10 +18,12 @@ use crate::clock::Clock;
 
 mod folder;
 mod room;
+mod salvage;
 mod watch;
 
 use self::folder::Folder;
 use self::room::Room;
+pub use self::salvage::salvage;
 use self::watch::Watched;
 
 /// A store on disk, in a folder of its own that one process at a time has open.
@@ -160,7 +163,10 @@ fn open_db(store: &Path, cache_bytes: u64) -> Result<Watched, StoreError> {
     let config = config.segment_size(SEGMENT);
     let start = Instant::now();
     loop {
-        match config.open() {
+        // At some damage sled panics where it could fail.
+        let opened = catch_unwind(AssertUnwindSafe(|| config.open()))
+            .unwrap_or_else(|_| Err(::sled::Error::ReportableBug("sled panicked".into())));
+        match opened {
             Err(::sled::Error::Io(error)) if is_own_lock(&error) && start.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(2));
             }

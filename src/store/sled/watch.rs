@@ -44,11 +44,12 @@ impl Watched {
         Ok(Self { db: Some(db), shared, watcher: Some(watcher) })
     }
 
-    /// A call into sled.
+    /// A call into sled, which panics at some damage where it could fail.
     pub(super) fn call<T>(&self, call: impl FnOnce(&Db) -> sled::Result<T>) -> sled::Result<T> {
         let Some(db) = &self.db else { return Err(sled::Error::Unsupported("sled is closed".into())) };
         let _in_sled = self.enter();
-        call(db)
+        catch_unwind(AssertUnwindSafe(|| call(db)))
+            .unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked".into())))
     }
 
     fn enter(&self) -> InSled<'_> {

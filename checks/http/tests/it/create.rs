@@ -192,3 +192,24 @@ async fn rule_129_a_mount_may_want_a_condition() {
     let operation = free.created().await;
     free.patch(&operation, r#"{"status":"Running"}"#).await.is(200);
 }
+
+#[tokio::test]
+async fn rule_130_what_ended_stays_a_day_and_goes_after_its_time() {
+    use std::time::Duration;
+    let clock = longrun::clock::ManualClock::new(crate::support::date(crate::support::START));
+    // As the example server keeps them.
+    let month = Duration::from_hours(30 * 24);
+    let builder = longrun::Tracker::builder().clock(clock.clone()).retention(None, Status::Completed, month);
+    let tracker = builder.in_memory().await.unwrap();
+    let router = longrun::http::graph(tracker.clone(), longrun::http::Access::open()).path(SET).router();
+    let address = crate::support::listen(router, longrun::http::Limits::default()).await;
+    let server = Server { address, tracker, clock };
+    let operation = server.at(Status::Completed).await;
+    let active = server.at(Status::Running).await;
+    for (passed, status) in [(Duration::from_hours(24), 200), (Duration::from_hours(29 * 24 + 1), 404)] {
+        server.clock.advance(passed);
+        server.tracker.sweep().await.unwrap();
+        server.get(&entity(&operation)).await.is(status);
+        server.get(&entity(&active)).await.is(200);
+    }
+}

@@ -1,5 +1,13 @@
 //! One test for each numbered rule of the protocol, over a real socket: body, headers and the record after.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "in a test a panic is the failure, outside the test functions too; races are made of tasks"
+)]
+
 mod access;
 mod actions;
 mod bodies;
@@ -10,6 +18,7 @@ mod events;
 mod faults;
 mod machine;
 mod metadata;
+mod pages;
 mod patch;
 mod preferences;
 mod projections;

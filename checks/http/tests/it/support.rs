@@ -229,12 +229,6 @@ impl Reply {
         self.headers.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// All lines of a header, joined.
-    pub(crate) fn all(&self, name: &str) -> String {
-        let lines = self.headers.iter().filter(|(other, _)| other == name).map(|(_, value)| value.as_str());
-        lines.collect::<Vec<_>>().join(", ")
-    }
-
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

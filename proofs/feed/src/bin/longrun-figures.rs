@@ -113,7 +113,7 @@ async fn create(tracker: &Tracker, claim: bool) -> Result<Vec<longrun::Operation
                 }
                 ids.push(id);
             }
-            longrun::Result::Ok(ids)
+            Ok::<_, longrun::Error>(ids)
         }));
     }
     let mut all = Vec::with_capacity(MANY);

@@ -22,7 +22,7 @@ const HEAD: usize = SECTOR;
 const TAG: [u8; 8] = *b"\xfflrhead1";
 
 /// One change of a key: a value, or `None` where it is taken away.
-pub(super) type Change = (Box<[u8]>, Option<Box<[u8]>>);
+pub(crate) type Change = (Box<[u8]>, Option<Box<[u8]>>);
 
 /// What a half holds.
 #[derive(Debug, Default)]
@@ -136,6 +136,16 @@ impl Frames {
         self.end = self.end.saturating_add(payload.len());
         Ok(())
     }
+}
+
+/// Every change that can still be read, of whatever generation, the newest last.
+#[cfg(feature = "sled")]
+pub(super) fn salvage(path: &Path) -> io::Result<Vec<Change>> {
+    let bytes = fs::read(path)?;
+    let mut halves: Vec<Half> =
+        bytes.get(HEAD..).unwrap_or_default().chunks(HALF).map(|half| read(half).half).collect();
+    halves.sort_by_key(|half| half.generation);
+    Ok(halves.into_iter().flat_map(|half| half.changes).collect())
 }
 
 /// An empty payload, with room for the header.

@@ -29,6 +29,12 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A frame is cut off here, so that one group cannot need more than a half.
 const FRAME: usize = frames::HALF / 4;
 
+/// Every change that can still be read in a journal's file, in order.
+#[cfg(feature = "sled")]
+pub(crate) fn changes(path: &Path) -> io::Result<Vec<frames::Change>> {
+    frames::salvage(path)
+}
+
 /// An engine that acknowledges by a journal. `get` shows what is synced only.
 pub struct Journaled<E: Engine> {
     core: Arc<Core<E>>,
@@ -120,7 +126,16 @@ impl<E: Engine> Journaled<E> {
             filled: frames.generation.saturating_sub(1),
             ..Overlay::default()
         };
-        if !found.clean {
+        if found.clean {
+            // The engine has it all; the last change shows whether it still has.
+            let mut last = [older, newer]
+                .into_iter()
+                .filter_map(|half| Some((half.generation, half.changes.into_iter().last()?)));
+            if let Some((generation, (key, bytes))) = last.next_back() {
+                overlay.filled = overlay.filled.min(generation.saturating_sub(1));
+                overlay.set(generation, key, bytes);
+            }
+        } else {
             overlay.filled =
                 if older.generation == 0 { overlay.filled } else { older.generation.saturating_sub(1) };
             for half in [older, newer] {

@@ -50,7 +50,8 @@ impl Listeners {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        lock(&self.list).as_ref().is_none_or(Vec::is_empty)
+        // Streams that are gone do not listen.
+        lock(&self.list).as_ref().is_none_or(|list| list.iter().all(|queue| Arc::strong_count(queue) == 1))
     }
 
     pub(super) fn tell<I>(&self, ids: &I)
@@ -77,6 +78,19 @@ impl Listeners {
             });
         }
         // A waker may read the stream at once: no lock is held here.
+        woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Any operation may have changed.
+    #[cfg(feature = "postgres")]
+    pub(super) fn tell_any(&self) {
+        let mut woken = Vec::new();
+        for queue in lock(&self.list).iter().flatten() {
+            let mut queue = lock(queue);
+            queue.ids.clear();
+            queue.missed = true;
+            woken.extend(queue.waker.take());
+        }
         woken.into_iter().for_each(Waker::wake);
     }
 

@@ -1,0 +1,251 @@
+//! FAULTS 56: every public async function is polled k times and dropped, for every k from 0 until it
+//! completes. Each record is then as before or as after the whole call, and `verify` finds nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::time::Duration;
+
+use longrun::model::{Failure, Query};
+use longrun::store::{Position, Store};
+use longrun::{NewOperation, Operation, OperationId, Patch, Status, Tracker};
+
+use crate::polled::{Polled, finish};
+use crate::world::{LEASE, World, id};
+
+type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+struct Case {
+    name: &'static str,
+    call: fn(&Tracker) -> Call,
+    /// What is set up before, and not counted.
+    ready: fn(&World),
+}
+
+macro_rules! case {
+    ($name:literal, |$tracker:ident| $body:expr) => {
+        case!($name, |_world| {}, |$tracker| $body)
+    };
+    ($name:literal, |$world:ident| $ready:block, |$tracker:ident| $body:expr) => {
+        Case {
+            name: $name,
+            ready: |$world| $ready,
+            call: |tracker| {
+                let $tracker = tracker.clone();
+                Box::pin(async move {
+                    // What it answers is for other tests.
+                    drop($body);
+                })
+            },
+        }
+    };
+}
+
+fn cases() -> Vec<Case> {
+    vec![
+        case!("Tracker::create", |t| t.create(NewOperation::new("export").label("a", "b")).await),
+        case!("Tracker::create_new", |t| t.create_new(NewOperation::new("export").id(id("new"))).await),
+        case!("Tracker::get", |t| t.get(&id("running")).await),
+        case!("Tracker::patch", |t| t.patch(&id("waiting"), Patch::new().status(Status::Running)).await),
+        case!("Tracker::patch_json", |t| {
+            let body = br##"{"@odata.type": "#microsoft.graph.operation", "status": "Running"}"##;
+            t.patch_json(&id("waiting"), None, body).await
+        }),
+        case!("Tracker::progress", |t| t.progress(&id("running"), 40).await),
+        case!("Tracker::heartbeat", |t| t.heartbeat(&id("running")).await),
+        case!("Tracker::complete", |t| t.complete(&id("running"), "result").await),
+        case!("Tracker::fail", |t| t.fail(&id("running"), Failure::new("code", "message")).await),
+        case!("Tracker::cancel", |t| t.cancel(&id("waiting")).await),
+        case!("Tracker::claim", |t| t.claim(&id("waiting"), "worker-7").await),
+        case!("Tracker::delete", |t| t.delete(&id("done")).await),
+        case!("Tracker::list", |t| t.list().status(Status::Running).await),
+        case!("Tracker::page", |t| t.page(&Query::default()).await),
+        case!("Tracker::counts", |t| t.counts().await),
+        case!("Tracker::changes", |t| t.changes(&Position::START, 100).await),
+        case!("Tracker::verify", |t| t.verify().await),
+        case!("Tracker::start", |t| t.start(&id("waiting")).await),
+        case!("Tracker::run", |t| {
+            let run = t.run(&id("waiting"), async |run| {
+                run.progress(50);
+                tokio::task::yield_now().await;
+                Ok::<_, std::io::Error>(7)
+            });
+            run.await
+        }),
+        case!("Tracker::watch", |t| t.watch(&id("running")).await),
+        case!("Watch::next", |t| match t.watch(&id("done")).await {
+            Ok(mut watch) => watch.next().await.map(drop),
+            Err(_) => None,
+        }),
+        case!("Tracker::wait", |t| t.wait(&id("running"), Duration::ZERO).await),
+        case!("Tracker::wait_all", |t| t.wait_all(&[id("done"), id("running")], Duration::ZERO).await),
+        case!("Tracker::wait_any", |t| t.wait_any(&[id("running"), id("done")], LEASE).await),
+        case!("Tracker::sweep", |t| t.sweep().await),
+        case!("Tracker::maintain", |t| {
+            let (maintain, sweep) = (t.maintain(), t.close(Duration::ZERO));
+            // Sweeps once; the close ends it.
+            let mut maintain = Box::pin(maintain);
+            let swept =
+                std::future::poll_fn(|context| std::task::Poll::Ready(maintain.as_mut().poll(context).is_ready()));
+            swept.await;
+            drop(sweep.await);
+            maintain.await;
+        }),
+        case!("Tracker::close", |t| t.close(Duration::ZERO).await),
+        case!("Run::progress", |t| match t.start(&id("waiting")).await {
+            Ok(run) => run.progress(40).await.map(drop),
+            Err(error) => Err(error),
+        }),
+        case!("Run::detail", |t| match t.start(&id("waiting")).await {
+            Ok(run) => run.detail("text").await.map(drop),
+            Err(error) => Err(error),
+        }),
+        case!("Run::heartbeat", |t| match t.start(&id("waiting")).await {
+            Ok(run) => run.heartbeat().await.map(drop),
+            Err(error) => Err(error),
+        }),
+        case!("Run::update", |t| match t.start(&id("waiting")).await {
+            Ok(run) => run.update(Patch::new().detail("text")).await.map(drop),
+            Err(error) => Err(error),
+        }),
+        case!("Run::cancelled", |t| match t.start(&id("waiting")).await {
+            Ok(run) => {
+                drop(t.cancel(run.id()).await);
+                run.cancelled().await;
+            }
+            Err(_) => {}
+        }),
+        case!("Reporter::cancelled", |t| {
+            let run = t.run(&id("waiting"), async |run| {
+                drop(run.tracker().cancel(run.id()).await);
+                run.cancelled().await;
+                Ok::<_, std::io::Error>(())
+            });
+            run.await
+        }),
+        case!("Run::complete", |t| match t.start(&id("waiting")).await {
+            Ok(run) => run.complete("result").await.map(drop).map_err(drop),
+            Err(_) => Err(()),
+        }),
+        case!("Run::fail", |t| match t.start(&id("waiting")).await {
+            Ok(run) => run.fail(Failure::new("code", "message")).await.map(drop).map_err(drop),
+            Err(_) => Err(()),
+        }),
+        case!(
+            "settle (a dropped run, by the next call)",
+            |world| {
+                drop(finish(world.tracker.start(&id("waiting"))).unwrap());
+            },
+            |t| t.counts().await
+        ),
+    ]
+}
+
+/// What the ends of a call say about a record: it may be as it was at any version that one of the whole calls
+/// went through.
+type Records = BTreeMap<OperationId, Operation>;
+
+/// The versions that a whole call writes, one by one, as the feed's reader would see each.
+fn whole(case: &Case) -> (Records, Vec<Records>, usize) {
+    let world = World::new();
+    (case.ready)(&world);
+    let before = world.records();
+    let mut seen = vec![before.clone()];
+    let mut call = Polled::new((case.call)(&world.tracker));
+    let mut polls = 0;
+    loop {
+        polls += 1;
+        if call.polls(1).is_some() {
+            break;
+        }
+        // The store within shows each write as it comes, unless it was closed.
+        if finish(world.store.counts()).is_ok() {
+            seen.push(world.records());
+        }
+        call.await_wake();
+    }
+    drop(call);
+    if finish(world.store.counts()).is_ok() {
+        drop(finish(world.tracker.counts()));
+        seen.push(world.records());
+    }
+    (before, seen, polls)
+}
+
+/// Whether a record is one that nobody promised never to see.
+fn is_whole(found: Option<&Operation>, seen: &[Option<&Operation>]) -> bool {
+    if seen.contains(&found) {
+        return true;
+    }
+    // What a dropped call had claimed is abandoned, interrupted or orphaned: on top of a whole version.
+    let Some(found) = found else { return false };
+    let settled =
+        found.failure().is_some_and(|failure| [Failure::ABANDONED, Failure::INTERRUPTED].contains(&failure.code()));
+    settled
+        && seen.iter().flatten().any(|seen| {
+            seen.status() == Status::Running
+                && seen.version().birth() == found.version().birth()
+                && seen.version().n() + 1 == found.version().n()
+                && (seen.progress(), seen.detail(), seen.started())
+                    == (found.progress(), found.detail(), found.started())
+        })
+}
+
+#[test]
+fn every_function_is_all_or_nothing_when_it_is_dropped() {
+    let mut total = 0;
+    for case in cases() {
+        let (before, seen, polls) = whole(&case);
+        // One more: a run that is not deterministic to the poll still ends.
+        for dropped_after in 0..=polls + 1 {
+            let world = World::new();
+            (case.ready)(&world);
+            let mut call = Polled::new((case.call)(&world.tracker));
+            drop(call.polls(dropped_after));
+            drop(call);
+            total += 1;
+            let what = format!("{} dropped after {dropped_after} of {polls} polls", case.name);
+            // The next call settles; a close that was dropped is finished by another.
+            if finish(world.tracker.counts()).is_ok() {
+                let report = finish(world.store.verify()).unwrap();
+                assert_eq!(report.problems, Vec::<String>::new(), "{what}");
+                let found = world.records();
+                let ids: BTreeSet<_> =
+                    before.keys().chain(seen.iter().flat_map(BTreeMap::keys)).chain(found.keys()).collect();
+                for id in ids {
+                    let allowed: Vec<_> = seen.iter().map(|records| records.get(id)).collect();
+                    assert!(
+                        is_whole(found.get(id), &allowed),
+                        "{what}: {:#?} is none of {allowed:#?}",
+                        found.get(id)
+                    );
+                }
+            }
+            finish(world.tracker.close(Duration::ZERO)).unwrap();
+        }
+        assert!(polls > 1 || case.name.contains("::wait"), "{} was never interrupted", case.name);
+        println!("{}: completes at poll {polls}", case.name);
+    }
+    println!("{} functions, {total} dropped calls, none left half a change", cases().len());
+}
+
+/// A function that is added without a row fails here.
+#[test]
+fn every_public_async_function_has_a_case() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src/tracker");
+    let cases: Vec<_> = cases().iter().map(|case| case.name.rsplit("::").next().unwrap().to_owned()).collect();
+    let mut functions = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("builder.rs") {
+            // Opening: `shutdown` and the kill tests drop it.
+            continue;
+        }
+        for line in std::fs::read_to_string(&path).unwrap().lines() {
+            let Some(rest) = line.trim().strip_prefix("pub async fn ") else { continue };
+            let name = rest.split(['(', '<']).next().unwrap();
+            functions += 1;
+            assert!(cases.iter().any(|case| case == name), "{name} of {} has no case", path.display());
+        }
+    }
+    assert!(functions >= 25, "{functions} functions found");
+}

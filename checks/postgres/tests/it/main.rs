@@ -1,0 +1,22 @@
+//! Behaviour of the PostgreSQL store on a private server.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "in a test a panic is the failure, outside the test functions too"
+)]
+
+mod support;
+
+mod basics;
+mod conformance;
+mod crossing;
+mod faults;
+mod feed;
+mod groups;
+mod leases;
+mod lists;
+mod opening;
+mod pooled;
+mod races;

@@ -1,0 +1,1 @@
+//! Examples that need more than the library: see `examples/`.

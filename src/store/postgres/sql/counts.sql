@@ -1,0 +1,3 @@
+SELECT type, sum(not_started)::bigint, sum(running)::bigint, sum(completed)::bigint, sum(failed)::bigint
+FROM {s}.tally
+GROUP BY type

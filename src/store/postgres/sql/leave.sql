@@ -1,0 +1,1 @@
+DELETE FROM {s}.instance WHERE id = $1 OR seen < clock_timestamp() - make_interval(days => 1)

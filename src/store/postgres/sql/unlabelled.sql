@@ -1,0 +1,3 @@
+unlabelled AS (
+    DELETE FROM {s}.label l USING new WHERE l.id = new.id
+),

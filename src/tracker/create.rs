@@ -1,0 +1,76 @@
+//! The first record of an operation.
+
+use super::{Created, ROUNDS, Tracker, contended, events};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{NewOperation, Operation};
+use crate::store::{Durability, Swap};
+
+impl Tracker {
+    /// Creates an operation; answers the existing one if the same call made it before (same id, type,
+    /// labels and `retryOf`).
+    ///
+    /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Status, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let operation = tracker.create(NewOperation::new("export").label("order", "1742")).await?;
+    /// assert_eq!(operation.status(), Status::NotStarted);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn create(&self, new: NewOperation) -> Result<Operation> {
+        Ok(self.create_new(new).await?.operation)
+    }
+
+    /// [`create`](Self::create), telling whether the operation is new.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, OperationId, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let new = NewOperation::new("export").id(OperationId::derive("order", "1742"));
+    /// assert!(tracker.create_new(new.clone()).await?.is_new);
+    /// assert!(!tracker.create_new(new).await?.is_new);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn create_new(&self, new: NewOperation) -> Result<Created> {
+        self.enter().await?;
+        for _ in 0..ROUNDS {
+            let operation = self.draft(&new)?;
+            match self.store().swap(None, &operation, Durability::Immediate).await? {
+                Swap::Stored => {
+                    events::created(&operation);
+                    return Ok(Created { operation, is_new: true });
+                }
+                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
+                    return Ok(Created { operation: *existing, is_new: false });
+                }
+                Swap::Lost(Some(existing)) => {
+                    let message = format!("another operation {} exists", existing.id());
+                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
+                    return Err(error.about("id").with_current(*existing));
+                }
+                // It was there and is deleted.
+                Swap::Lost(None) => {}
+            }
+        }
+        Err(contended(None))
+    }
+
+    /// The first record that [`create`](Self::create) would write. Pure but for id, birth and time.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let draft = tracker.draft(&NewOperation::new("export"))?;
+    /// assert_eq!(draft.version().n(), 1);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub fn draft(&self, new: &NewOperation) -> Result<Operation> {
+        let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
+        Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
+            .map_err(|rejection| Error::rejected(&rejection, None))
+    }
+}
