@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
             }
         }
-        longrun::Result::Ok(impatient)
+        Ok::<_, longrun::Error>(impatient)
     };
     let (worked, watched, waited) = tokio::join!(working, watching, waiter);
     let ended = waited?;

@@ -3,6 +3,8 @@
 //! Memory is the growth of the resident set, over 100,000 futures that have been polled once; the last figure
 //! is how long `open` takes on sled after a kill -9 with 100,000 operations Running.
 
+#![expect(clippy::disallowed_methods, reason = "many tasks create side by side")]
+
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
