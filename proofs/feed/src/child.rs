@@ -1,5 +1,7 @@
 //! The process that is killed: writers and a reader over one sled store, telling all they do.
 
+#![expect(clippy::disallowed_methods, reason = "each writer is a task")]
+
 use std::error::Error;
 use std::future::poll_fn;
 use std::io::{self, Write};
@@ -15,6 +17,8 @@ use longrun::{Failure, NewOperation, Operation, OperationId, Patch, Status, Trac
 /// Operations of each writer.
 const IDS: u64 = 5;
 const WRITERS: u64 = 4;
+/// The last write of all.
+const REST: &str = "rest";
 
 /// Numbers that a seed gives, the same every time.
 #[derive(Debug)]
@@ -95,10 +99,17 @@ pub(crate) async fn run(folder: &Path, seed: u64, rounds: u64, position: &str) -
             writing.fetch_sub(1, Ordering::SeqCst);
         }));
     }
-    read(&tracker, position, &writing).await?;
+    let position = read(&tracker, position, &writing).await?;
     for writer in writers {
         writer.await?;
     }
+    // Eventual writes are shown by the feed when they are on the disk, which they are before a later Immediate one.
+    let rest: OperationId = REST.parse()?;
+    tell(&Line::Want(REST.into()));
+    let rest = tracker.create(NewOperation::new("work").id(rest)).await?;
+    tell(&Line::Did(seen(&rest), true));
+    tell(&Line::Is(seen(&rest)));
+    read(&tracker, position, &writing).await?;
     // All rest: what is there now is what every reader must know.
     for writer in 0..WRITERS {
         for n in 0..IDS {
@@ -155,7 +166,7 @@ async fn write(tracker: &Tracker, writer: u64, numbers: &mut Numbers) {
 }
 
 /// Reads on until the writers are done and nothing is new.
-async fn read(tracker: &Tracker, mut at: Position, writing: &AtomicUsize) -> Result<(), Box<dyn Error>> {
+async fn read(tracker: &Tracker, mut at: Position, writing: &AtomicUsize) -> Result<Position, Box<dyn Error>> {
     let mut hints = Box::pin(tracker.hints());
     loop {
         let done = writing.load(Ordering::SeqCst) == 0;
@@ -167,7 +178,7 @@ async fn read(tracker: &Tracker, mut at: Position, writing: &AtomicUsize) -> Res
         tell(&Line::At(at.to_string(), changes.at_end));
         if changes.at_end && nothing_new {
             if done {
-                return Ok(());
+                return Ok(at);
             }
             // The last writer's end gives no hint: it may be the one that is waited for.
             let hinted = poll_fn(|context| hints.as_mut().poll_next(context));

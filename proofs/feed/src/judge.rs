@@ -73,12 +73,13 @@ impl Judge {
             Line::No(id) => self.answered(id),
             Line::Did(seen, durable) => {
                 self.answered(&seen.id);
-                self.acknowledged.insert(key(seen));
+                // What was told before is unchanged, and no more durable than it was.
+                let durable = self.acknowledged.insert(key(seen)) && *durable;
                 let lives = self.lives.entry(seen.id.clone()).or_default();
                 if !lives.contains(&seen.birth) {
                     lives.push(seen.birth);
                 }
-                if *durable {
+                if durable {
                     self.durable.insert(seen.id.clone(), seen.clone());
                 }
             }

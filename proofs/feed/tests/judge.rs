@@ -1,5 +1,7 @@
 //! The judge is judged: an honest history passes, each lie is caught.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the failure")]
+
 use feed::{Line, judge};
 
 const HONEST: &str = "open 1
