@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 // Waits for no time at all: the operation as it is.
                 impatient = Some(tracker.wait(&id, Duration::ZERO).await?.status());
                 if let Some(finish) = finish.take() {
-                    drop(finish.send(()));
+                    let _ = finish.send(());
                 }
             }
         }

@@ -13,6 +13,7 @@ use crate::model::{
 };
 #[cfg(feature = "http")]
 pub(crate) use crate::store::Change;
+#[cfg(feature = "http")]
 pub(crate) use crate::store::{Changes, Counts, Position};
 use crate::store::{Durability, Store, Swap};
 use crate::wire;
@@ -105,6 +106,7 @@ pub(crate) struct Patched {
     /// The operation after it.
     pub(crate) operation: Operation,
     /// The operation before it, if it changed.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "only a face tells unchanged from changed"))]
     pub(crate) before: Option<Operation>,
 }
 

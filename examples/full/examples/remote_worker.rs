@@ -8,6 +8,7 @@
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
+#![expect(clippy::indexing_slicing, reason = "a JSON value that is indexed answers null, it does not panic")]
 
 use std::error::Error;
 use std::time::Duration;

@@ -12,7 +12,8 @@ use async_trait::async_trait;
 use longrun::clock::ManualClock;
 use longrun::model::{Operation, OperationId, Page, Query, Version};
 use longrun::store::{
-    Changes, Counts, Durability, HintStream, Idle, MemoryStore, Opened, Position, Report, Store, StoreError, Swap,
+    Changes, Counts, Durability, HintStream, Idle, MemoryStore, Opened, Position, Report, Store, StoreError,
+    StoreHealth, Swap,
 };
 use longrun::{ErrorKind, Failure, NewOperation, Patch, Run, Status, Tracker};
 
@@ -111,6 +112,9 @@ impl Store for Stepped {
     async fn changes(&self, after: &Position, limit: NonZeroU32) -> Result<Changes, StoreError> {
         self.gate.pass().await;
         self.inner.changes(after, limit).await
+    }
+    fn health(&self) -> StoreHealth {
+        self.inner.health()
     }
     fn hints(&self) -> HintStream {
         self.inner.hints()

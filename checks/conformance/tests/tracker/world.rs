@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use longrun::calls::{Builder, IdSource};
 use longrun::clock::ManualClock;
 use longrun::conformance::FaultyStore;
 use longrun::model::{Query, Timestamp};
 use longrun::store::{MemoryEngine, MemoryStore, Store};
-use longrun::{Builder, IdSource, NewOperation, Operation, OperationId, Patch, Status, Tracker};
+use longrun::{NewOperation, Operation, OperationId, Patch, Status, Tracker};
 
 use crate::polled::finish;
 
