@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use longrun::calls::{Builder, IdSource};
 use longrun::clock::ManualClock;
 use longrun::conformance::FaultyStore;
 use longrun::model::{Query, Timestamp};
 use longrun::store::{MemoryEngine, MemoryStore, Store};
-use longrun::{Builder, IdSource, NewOperation, Operation, OperationId, Patch, Status, Tracker};
+use longrun::{NewOperation, Operation, OperationId, Patch, Status, Tracker};
 
 use crate::polled::finish;
 
@@ -31,7 +32,7 @@ pub(crate) fn clock() -> ManualClock {
     ManualClock::new("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().to_datetime())
 }
 
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) tracker: Tracker,
