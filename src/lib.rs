@@ -72,6 +72,8 @@ mod documentation {
     mod guide {}
     #[doc = include_str!("../docs/operating.md")]
     mod operating {}
+    #[doc = include_str!("../docs/stores.md")]
+    mod stores {}
 }
 
 /// Handles cross threads.

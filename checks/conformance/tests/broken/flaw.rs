@@ -19,6 +19,9 @@ use tokio::task::JoinHandle;
 
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
+type IdleFn = for<'a> fn(&'a Cx, &'a Idle, Option<&'a OperationId>, NonZeroU32) -> Ids<'a>;
+type Ids<'a> = Answer<'a, Vec<OperationId>>;
+
 /// What is wrong with a store: some of its calls.
 #[derive(Clone, Copy)]
 pub(crate) struct Flaw {
@@ -33,8 +36,7 @@ pub(crate) struct Flaw {
     pub(crate) remove: for<'a> fn(&'a Cx, &'a OperationId, Version) -> Answer<'a, Swap>,
     pub(crate) page: for<'a> fn(&'a Cx, &'a Query) -> Answer<'a, Page>,
     pub(crate) counts: for<'a> fn(&'a Cx) -> Answer<'a, Counts>,
-    pub(crate) idle:
-        for<'a> fn(&'a Cx, &'a Idle, Option<&'a OperationId>, NonZeroU32) -> Answer<'a, Vec<OperationId>>,
+    pub(crate) idle: IdleFn,
     pub(crate) changes: for<'a> fn(&'a Cx, &'a Position, NonZeroU32) -> Answer<'a, Changes>,
     pub(crate) hints: fn(&Cx) -> HintStream,
     pub(crate) verify: for<'a> fn(&'a Cx) -> Answer<'a, Report>,
@@ -83,6 +85,7 @@ pub(crate) struct Pending {
 
 /// What is known of one place: by it a flaw tells when it shows.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that may have happened")]
 pub(crate) struct Noted {
     pub(crate) opens: u32,
     pub(crate) crashed: bool,

@@ -56,8 +56,8 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (value, rest) = rest.split_first_chunk()?;
     let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*key) as usize)?;
     let (value, rest) = rest.split_at_checked(u32::from_le_bytes(*value) as usize)?;
-    let whole = crc32fast::hash(&entry[..entry.len() - rest.len()]) == u32::from_le_bytes(*sum);
-    whole.then_some((key, value, rest))
+    let whole = entry.strip_suffix(rest)?;
+    (crc32fast::hash(whole) == u32::from_le_bytes(*sum)).then_some((key, value, rest))
 }
 
 impl Engine for FileEngine {

@@ -25,7 +25,7 @@ impl Wake for Woken {
 }
 
 /// A wake that does not come within this time never comes: a watchdog, not a measure.
-const WATCHDOG: Duration = Duration::from_secs(60);
+const WATCHDOG: Duration = Duration::from_mins(1);
 
 impl<'a, T> Polled<'a, T> {
     pub(crate) fn new(future: impl Future<Output = T> + Send + 'a) -> Self {

@@ -27,7 +27,7 @@ enum Racer {
     Worker,
     /// Sweeps: ends what gave no sign of life.
     Rescuer,
-    /// PATCHes a detail.
+    /// Sends a PATCH of the detail.
     Client,
     /// Asks for the end.
     Canceller,
@@ -119,6 +119,9 @@ impl Store for Stepped {
     fn hints(&self) -> HintStream {
         self.inner.hints()
     }
+    fn health(&self) -> StoreHealth {
+        self.inner.health()
+    }
     async fn verify(&self) -> Result<Report, StoreError> {
         self.inner.verify().await
     }
@@ -132,7 +135,7 @@ impl Store for Stepped {
 enum Ended {
     Won,
     /// The race was lost to what is there now.
-    Lost(Option<Operation>),
+    Lost(Option<Box<Operation>>),
 }
 
 struct Arena {
@@ -236,7 +239,7 @@ impl Arena {
         // Whoever lost was told the record that won: an end.
         for end in ends {
             if let Ended::Lost(Some(winner)) = end {
-                assert!(winner.is_terminal() && *winner == last, "{}", what());
+                assert!(winner.is_terminal() && **winner == last, "{}", what());
             }
         }
     }
@@ -248,7 +251,7 @@ async fn call(racer: Racer, tracker: Tracker, id: OperationId, run: Option<Run>)
             matches!(error.kind(), ErrorKind::Terminal | ErrorKind::IllegalTransition),
             "{racer:?} failed: {error:?}"
         );
-        Ended::Lost(error.current().cloned())
+        Ended::Lost(error.current().cloned().map(Box::new))
     };
     match racer {
         Racer::Worker => match run.unwrap().complete("done").await {

@@ -27,7 +27,8 @@ fn draw(state: &mut u64) -> u64 {
 }
 
 fn runtime(number: u64) -> Runtime {
-    let mut builder = if number % 2 == 0 { Builder::new_multi_thread() } else { Builder::new_current_thread() };
+    let mut builder =
+        if number.is_multiple_of(2) { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.worker_threads(2).enable_all().build().unwrap()
 }
 
@@ -109,7 +110,8 @@ fn runtime_may_go_at_any_time() {
             let check = runtime(number / 2);
             check.block_on(async {
                 let tracker = Tracker::open(&path).await.unwrap();
-                for (id, acked) in acked.lock().unwrap().drain() {
+                let acked = std::mem::take(&mut *acked.lock().unwrap());
+                for (id, acked) in acked {
                     let found = tracker.get(&id).await.ok();
                     assert!(
                         follows(acked.as_ref(), found.as_ref()),
@@ -126,7 +128,7 @@ fn runtime_may_go_at_any_time() {
         (writes, in_flight)
     });
     for number in 0..TIMES {
-        match ended.recv_timeout(Duration::from_secs(60)) {
+        match ended.recv_timeout(Duration::from_mins(1)) {
             Ok(()) => {}
             Err(mpsc::RecvTimeoutError::Timeout) => panic!("shutdown {number} hangs"),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,

@@ -32,7 +32,7 @@ pub(crate) fn clock() -> ManualClock {
     ManualClock::new("2026-01-01T00:00:00Z".parse::<Timestamp>().unwrap().to_datetime())
 }
 
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
 pub(crate) struct World {
     pub(crate) tracker: Tracker,
