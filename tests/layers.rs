@@ -65,11 +65,16 @@ const TABLE: [Row; 16] = [
         &["tokio", "futures_core", "serde", "serde_json", "chrono", "tracing", "uuid", "metrics"],
     ),
     Row("wire", &["model", "error"], &["serde", "serde_json", "chrono"]),
+    // hyper's own connection takes deadlines that axum::serve has no place for; chrono reads the dates and
+    // times of `$filter`; the host's hook is an async trait.
     Row(
         "http",
         &["tracker", "model", "wire", "error", "clock"],
         &[
+            "async_trait",
             "axum",
+            "chrono",
+            "hyper",
             "hyper_util",
             "tower",
             "utoipa",
@@ -95,12 +100,13 @@ const TABLE: [Row; 16] = [
     ),
 ];
 
-const OUTSIDE: [&str; 22] = [
+const OUTSIDE: [&str; 23] = [
     "async_trait",
     "axum",
     "chrono",
     "crc32fast",
     "futures_core",
+    "hyper",
     "hyper_util",
     "metrics",
     "postcard",

@@ -16,9 +16,9 @@ use super::fault::Fault;
 use super::media;
 use super::projection::{self, parameter, reason};
 use super::route::{self, Found, Methods, Place, Route};
+use crate::error::{Error, ErrorKind};
 use crate::model::{Failure, Operation, PageToken, Patch, Precondition, Progress, Query, Status};
 use crate::tracker::Tracker;
-use crate::{Error, ErrorKind};
 
 /// Operations as `google.longrunning.Operation`.
 #[derive(Debug)]

@@ -90,6 +90,7 @@ pub(crate) struct Patched {
     /// The operation after it.
     pub(crate) operation: Operation,
     /// The operation before it, if it changed.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "what a PATCH made null is HTTP's to say"))]
     pub(crate) before: Option<Operation>,
 }
 
