@@ -505,9 +505,11 @@ impl Tracker {
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());
         }
-        let patch = parsed.and_then(|holder| match holder.starts_with(holder::RESERVED) {
-            true => Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into()),
-            false => Ok(Patch::claim(holder)),
+        let patch = parsed.and_then(|holder| {
+            if holder.starts_with(holder::RESERVED) {
+                return Err(crate::model::Unfit::new("holder", "must not begin with `open:`").into());
+            }
+            Ok(Patch::claim(holder))
         });
         Ok(self.patch_parsed(id, precondition, patch).await?.operation)
     }
