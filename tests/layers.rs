@@ -71,6 +71,8 @@ const TABLE: [Row; 16] = [
         &["tokio", "futures_core", "serde", "serde_json", "chrono", "tracing", "uuid", "metrics"],
     ),
     Row("wire", &["model", "error"], &["serde", "serde_json", "chrono"]),
+    // hyper's own connection takes deadlines that axum::serve has no place for; chrono reads the dates and
+    // times of `$filter`; the host's hook is an async trait.
     Row(
         "http",
         &["tracker", "model", "wire", "error", "clock"],
