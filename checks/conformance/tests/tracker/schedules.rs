@@ -106,15 +106,15 @@ impl Store for Stepped {
         after: Option<&OperationId>,
         limit: NonZeroU32,
     ) -> Result<Vec<OperationId>, StoreError> {
-        self.gate.pass().await;
+        // A sweep asks for orphans first. There are none in any schedule: no step of the race.
+        if *which != Idle::Orphaned {
+            self.gate.pass().await;
+        }
         self.inner.idle(which, after, limit).await
     }
     async fn changes(&self, after: &Position, limit: NonZeroU32) -> Result<Changes, StoreError> {
         self.gate.pass().await;
         self.inner.changes(after, limit).await
-    }
-    fn health(&self) -> StoreHealth {
-        self.inner.health()
     }
     fn hints(&self) -> HintStream {
         self.inner.hints()
@@ -441,6 +441,7 @@ fn three_racers() {
 }
 
 #[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation: cargo test --release -p longrun-checks-conformance")]
 fn four_racers() {
     use Racer::{Canceller, Client, Rescuer, Worker};
     check(&[Worker, Rescuer, Client, Canceller]);
