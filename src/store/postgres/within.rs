@@ -24,7 +24,7 @@ impl PostgresStore {
         Ok(found.map(|operation| *operation))
     }
 
-    /// [`Store::swap`](crate::Store::swap) in the connection's transaction: `Stored` holds once that commits.
+    /// [`Store::swap`](crate::store::Store::swap) in the connection's transaction: `Stored` holds once that commits.
     ///
     /// The row stays locked until then; the store's other writes pass it by. The transaction's isolation and
     /// settings are the user's. An error may have aborted the transaction.
@@ -40,7 +40,7 @@ impl PostgresStore {
         self.write_in(connection, Write { expected, row: Row::live(next)? }).await
     }
 
-    /// [`Store::remove`](crate::Store::remove) in the connection's transaction.
+    /// [`Store::remove`](crate::store::Store::remove) in the connection's transaction.
     pub async fn remove_in(
         &self,
         connection: &mut PgConnection,
