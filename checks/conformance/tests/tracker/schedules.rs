@@ -441,7 +441,10 @@ fn three_racers() {
 }
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "takes minutes without optimisation: cargo test --release -p longrun-checks-conformance")]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes minutes without optimisation: cargo test --release -p longrun-checks-conformance"
+)]
 fn four_racers() {
     use Racer::{Canceller, Client, Rescuer, Worker};
     check(&[Worker, Rescuer, Client, Canceller]);
