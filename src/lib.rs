@@ -39,6 +39,8 @@
 //! | feature | what it adds |
 //! |---|---|
 //! | `sled` (default) | the store on disk, `Tracker::open` |
+//! | `http` | Graph, Azure and Google over HTTP, as axum routers, and a server with limits |
+//! | `postgres` | `store::PostgresStore`, which many processes share |
 //! | `conformance` | the public suite that every store must pass |
 
 pub mod clock;
