@@ -48,7 +48,7 @@ pub fn patch(body: &[u8], declared: &str) -> Result<PatchBody> {
     Ok(PatchBody { patch: read.patch, etag: read.etag })
 }
 
-/// Reads the body of a POST: the members of a PATCH, and `id`, `type`, `labels` and `retryOf` (PROTOCOL b-12).
+/// Reads the body of a POST: the members of a PATCH, and those that are set by create only (PROTOCOL b-12).
 pub fn new_operation(body: &[u8], declared: &str) -> Result<NewOperation> {
     let mut read = Reading::new(declared);
     let mut new = NewOperation::untyped();
@@ -68,6 +68,11 @@ pub fn new_operation(body: &[u8], declared: &str) -> Result<NewOperation> {
                 }
             }
             "labels" => new = labels(new, value)?,
+            "deadlineDateTime" => {
+                if !is_null(value) {
+                    new.more.deadline = Some(timestamp(&name, value)?);
+                }
+            }
             _ => {
                 if !read.annotation(&name, value)? && !read.change(&name, value)? && !is_read_only(&name, declared)
                 {
@@ -160,11 +165,12 @@ fn unfit(name: &str, rule: &str) -> Error {
 
 /// Members that a client may send back and never sets by PATCH (PROTOCOL 35, e).
 fn is_read_only(name: &str, declared: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 9] = [
         "id",
         "createdDateTime",
         "startedDateTime",
         "cancellationRequestedDateTime",
+        "deadlineDateTime",
         "holder",
         "type",
         "labels",
@@ -211,10 +217,7 @@ impl<'a> Reading<'a> {
         let patch = &mut self.patch;
         match name {
             "status" => patch.status = Some(text(name, value)?.parse::<Status>()?),
-            "lastActionDateTime" => {
-                let time: Result<Timestamp, _> = text(name, value)?.parse();
-                patch.time = Some(time.map_err(|error| unfit(name, &error.to_string()))?);
-            }
+            "lastActionDateTime" => patch.time = Some(timestamp(name, value)?),
             "percentageComplete" => {
                 if !is_null(value) {
                     let percent: i64 = serde_json::from_str(value.get())
@@ -250,6 +253,11 @@ fn is_null(value: &RawValue) -> bool {
 
 fn text(name: &str, value: &RawValue) -> Result<String> {
     serde_json::from_str(value.get()).map_err(|_| unfit(name, "must be a string"))
+}
+
+fn timestamp(name: &str, value: &RawValue) -> Result<Timestamp> {
+    let time: Result<Timestamp, _> = text(name, value)?.parse();
+    time.map_err(|error| unfit(name, &error.to_string()))
 }
 
 fn text_or_null(name: &str, value: &RawValue) -> Result<Option<String>> {
@@ -399,6 +407,7 @@ impl Serialize for Entity<'_> {
         to.member("type", operation.type_name())?;
         to.member("labels", (operation.labels().len() > 0).then_some(Labels(operation)))?;
         to.member("retryOf", operation.retry_of())?;
+        to.member("deadlineDateTime", stamps.deadline.map(date))?;
         to.member("percentageComplete", operation.progress().map(Progress::percent))?;
         to.member("statusDetail", operation.detail())?;
         if self.declared == ONENOTE_OPERATION {

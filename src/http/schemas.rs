@@ -132,6 +132,7 @@ fn create(declared: &str) -> Value {
             "description": "Keys of 1 to 64 of A-Z a-z 0-9 . _ -",
         },
         "retryOf": { "type": "string", "pattern": ID },
+        "deadlineDateTime": date(),
     });
     json!({ "type": "object", "additionalProperties": false, "properties": merged([own, writable()]) })
 }
@@ -147,6 +148,7 @@ fn operation(declared: &str) -> Value {
         "type": { "type": "string" },
         "labels": { "type": "object", "additionalProperties": { "type": "string" } },
         "retryOf": { "type": "string" },
+        "deadlineDateTime": date(),
         "result": {},
         "error": { "$ref": "#/components/schemas/failure" },
         "holder": { "type": "string" },

@@ -1,6 +1,9 @@
 //! What a caller says to create an operation, and the first record made of it.
 
+use chrono::{DateTime, FixedOffset};
+
 use super::id::OperationId;
+use super::more::More;
 use super::operation::{Operation, Version};
 use super::patch::{Applied, Intent, Patch};
 use super::rejection::Rejection;
@@ -19,7 +22,9 @@ pub struct NewOperation {
     pub(crate) type_name: Option<Box<str>>,
     pub(crate) labels: Vec<(Box<str>, Box<str>)>,
     pub(crate) retry_of: Option<OperationId>,
+    pub(crate) more: More,
     pub(crate) patch: Patch,
+    unfit: Option<Unfit>,
 }
 
 impl NewOperation {
@@ -67,6 +72,16 @@ impl NewOperation {
         self
     }
 
+    /// When it must have ended: past it [`Tracker::maintain`](crate::Tracker::maintain) ends it as
+    /// Failed/`deadlineExceeded`, started or not, and nobody can start it.
+    pub fn deadline(mut self, time: DateTime<FixedOffset>) -> Self {
+        match Timestamp::try_from(time) {
+            Ok(time) => self.more.deadline = Some(time),
+            Err(error) => self.unfit = Some(Unfit::new("deadlineDateTime", error.to_string())),
+        }
+        self
+    }
+
     /// The rest of the first record, applied like a PATCH in the same commit (PROTOCOL b-12).
     pub fn patch(mut self, patch: Patch) -> Self {
         self.patch = patch;
@@ -81,6 +96,9 @@ impl NewOperation {
     }
 
     fn check(&self) -> Result<(), Unfit> {
+        if let Some(unfit) = &self.unfit {
+            return Err(unfit.clone());
+        }
         if let Some(name) = &self.type_name {
             text::name("type", name, Self::MAX_TYPE)?;
         }
@@ -107,8 +125,9 @@ impl Operation {
         now: Timestamp,
     ) -> Result<Self, Rejection> {
         new.check()?;
-        // A cancel would walk it to its end.
-        if new.patch.status.is_some_and(Status::is_terminal) || new.patch.intent == Intent::Cancel {
+        // A cancel would walk it to its end, and so would a deadline.
+        let walks = matches!(new.patch.intent, Intent::Cancel | Intent::Expire);
+        if new.patch.status.is_some_and(Status::is_terminal) || walks {
             return Err(Rejection::InitialStatus);
         }
         let first = Self {
@@ -121,6 +140,7 @@ impl Operation {
             last_action: now,
             detail: None,
             resource_location: None,
+            more: new.more.clone().boxed(),
             state: State::NotStarted,
         };
         let applied = first.apply(&new.patch.as_part_of_create(), rules, now)?;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::id::OperationId;
 use super::json::Json;
+use super::more::More;
 use super::precondition::ETag;
 use super::state::{Failure, Progress, State, Status};
 use super::timestamp::Timestamp;
@@ -79,6 +80,7 @@ pub struct Operation {
     pub(crate) last_action: Timestamp,
     pub(crate) detail: Option<Box<str>>,
     pub(crate) resource_location: Option<Box<str>>,
+    pub(crate) more: Option<Box<More>>,
     pub(crate) state: State,
 }
 
@@ -177,6 +179,16 @@ impl Operation {
         self.state.work()?.cancellation_requested.map(Into::into)
     }
 
+    /// When it must have ended.
+    pub fn deadline(&self) -> Option<DateTime<FixedOffset>> {
+        self.stamps().deadline.map(Into::into)
+    }
+
+    /// Whether it should have ended by now and has not.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        !self.is_terminal() && self.stamps().deadline.is_some_and(|deadline| deadline.ticks() <= now.ticks())
+    }
+
     /// Who holds or held the claim.
     pub fn holder(&self) -> Option<&str> {
         self.state.work()?.holder.as_deref()
@@ -231,6 +243,7 @@ impl Operation {
             last_action: self.last_action,
             started: self.state.work().map(|work| work.started),
             cancellation_requested: self.state.work().and_then(|work| work.cancellation_requested),
+            deadline: self.more.as_ref().and_then(|more| more.deadline),
         }
     }
 
@@ -268,4 +281,6 @@ pub struct Stamps {
     pub started: Option<Timestamp>,
     /// When somebody asked it to end while it ran.
     pub cancellation_requested: Option<Timestamp>,
+    /// When it must have ended.
+    pub deadline: Option<Timestamp>,
 }

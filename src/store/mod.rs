@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::model::{Operation, OperationId, Page, Query, Status, Version};
+use crate::model::{Operation, OperationId, Page, Query, Status, Timestamp, Version};
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -81,7 +81,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many operations there are, by type and status. Cancel-safe.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Operations that nobody seems to work on, by id, after a cursor. Cancel-safe.
+    /// Operations that somebody else should end, by id, after a cursor. Cancel-safe.
     async fn idle(
         &self,
         which: &Idle,
@@ -158,6 +158,11 @@ pub enum Idle {
     },
     /// Running operations held by an instance that is known to be dead.
     Orphaned,
+    /// Operations that have not ended and whose deadline is at this instant or before it.
+    Due {
+        /// The instant.
+        until: Timestamp,
+    },
 }
 
 /// A place in the feed. Opaque; it names its store and is valid across restarts.

@@ -10,6 +10,7 @@ mod support;
 
 mod claims;
 mod closing;
+mod deadlines;
 mod maintaining;
 mod page_replay;
 mod running;

@@ -107,6 +107,9 @@ macro_rules! __longrun_promises {
                 own_claims_are_no_orphans: "what the living instance holds is not orphaned";
                 remote_claims_are_no_orphans: "what remote workers or nobody hold is not orphaned";
                 ended_orphan_is_none: "an orphan that was ended is none any more";
+                due_is_found: "what is past its deadline is found, started or not, and no other";
+                only_what_lives_is_due: "what has ended is not due";
+                due_is_found_after_open: "deadlines are known after close and open";
             }
             hints {
                 changes_are_hinted_at: "changes are hinted at, if not each";

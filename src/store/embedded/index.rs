@@ -59,6 +59,8 @@ pub(super) struct Index {
     tombstones: BTreeMap<u64, Slot>,
     /// When each Running operation was last written, by the store's monotonic clock.
     running: BTreeMap<OperationId, (Slot, Duration)>,
+    /// Operations that have not ended and must by an instant.
+    deadlines: BTreeMap<OperationId, i64>,
     /// Running operations of instances that are dead.
     orphans: BTreeSet<OperationId>,
 }
@@ -179,6 +181,9 @@ impl Index {
         if !same_life {
             self.orphans.remove(record.id());
         }
+        if moved {
+            self.note_deadline(record);
+        }
         let labels = match &record.entry {
             Entry::Live(operation) if moved => Some(self.label_hashes(operation)),
             Entry::Live(_) => None,
@@ -203,6 +208,17 @@ impl Index {
             }
         } else if self.running.remove(id).is_some() {
             self.orphans.remove(id);
+        }
+    }
+
+    fn note_deadline(&mut self, record: &Record) {
+        let deadline = match &record.entry {
+            Entry::Live(operation) if !operation.is_terminal() => operation.stamps().deadline,
+            _ => None,
+        };
+        match deadline {
+            Some(deadline) => drop(self.deadlines.insert(record.id().clone(), deadline.ticks())),
+            None => drop(self.deadlines.remove(record.id())),
         }
     }
 
@@ -358,6 +374,19 @@ impl Index {
         match which {
             Idle::Orphaned => {
                 found.extend(self.orphans.range::<OperationId, _>(range).take(limit).cloned());
+            }
+            Idle::Due { until } => {
+                for (seen, (id, deadline)) in self.deadlines.range::<OperationId, _>(range).enumerate() {
+                    if *deadline <= until.ticks() {
+                        found.push(id.clone());
+                        if found.len() >= limit {
+                            break;
+                        }
+                    }
+                    if seen.saturating_add(1) >= looks {
+                        return (found, Some(id.clone()));
+                    }
+                }
             }
             Idle::Quiet { type_name, longer_than } => {
                 let number = match type_name {

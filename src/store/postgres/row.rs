@@ -22,8 +22,10 @@ pub(super) struct Row {
     pub(super) created: Option<i64>,
     pub(super) ended: Option<i64>,
     pub(super) holder: Option<i64>,
+    /// Written by a create alone, for it never changes; so do the labels.
+    pub(super) deadline: Option<i64>,
     pub(super) record: Vec<u8>,
-    /// Names and values; written by a create alone, for they never change.
+    /// Names and values.
     pub(super) labels: Vec<(String, String)>,
 }
 
@@ -40,6 +42,7 @@ impl Row {
             created: Some(stamps.created.ticks()),
             ended: operation.is_terminal().then(|| stamps.last_action.ticks()),
             holder: operation.holder().filter(|_| running).and_then(holder::instance).map(i64::from),
+            deadline: stamps.deadline.map(Timestamp::ticks),
             record,
             labels: operation.labels().map(|(name, value)| (name.into(), value.into())).collect(),
         })
@@ -58,6 +61,7 @@ impl Row {
             created: None,
             ended: None,
             holder: None,
+            deadline: None,
             record: encode(Entry::Tombstone { id: id.clone(), version, at })?,
             labels: Vec::new(),
         })

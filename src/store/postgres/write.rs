@@ -64,6 +64,7 @@ pub(super) async fn alone(
         let query = query.bind(row.id.to_string()).bind(birth).bind(n).bind(instance).bind(row.status);
         let query = query.bind(row.type_name.clone().unwrap_or_default()).bind(row.created.unwrap_or_default());
         let query = query.bind(row.ended).bind(row.holder).bind(row.record.clone()).bind(names).bind(values);
+        let query = query.bind(row.deadline);
         let answer = rows(connection, query, pooler).await.map_err(sent)?;
         if answer.first().map(|row| written::<bool>(row, 0)).transpose()?.unwrap_or(false) {
             return Ok(Written::Stored);

@@ -1,13 +1,15 @@
 WITH here AS MATERIALIZED ({here}),
 new AS (
     INSERT INTO {s}.operation AS o
-        (id, feed, birth, n, instance, status, type, created, ended, holder, written, deleted, record)
-    SELECT $1, here.feed, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), NULL, $10
+        (id, feed, birth, n, instance, status, type, created, ended, holder, written, deleted, record,
+        deadline)
+    SELECT $1, here.feed, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), NULL, $10, $13
     FROM here
     ON CONFLICT (id) DO UPDATE
     SET feed = excluded.feed, birth = excluded.birth, n = excluded.n, instance = excluded.instance,
         status = excluded.status, type = excluded.type, created = excluded.created, ended = excluded.ended,
-        holder = excluded.holder, written = excluded.written, deleted = NULL, record = excluded.record
+        holder = excluded.holder, written = excluded.written, deleted = NULL, record = excluded.record,
+        deadline = excluded.deadline
     WHERE o.status < 0
     RETURNING o.id, o.feed
 ),
