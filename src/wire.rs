@@ -68,6 +68,8 @@ pub fn new_operation(body: &[u8], declared: &str) -> Result<NewOperation> {
                 }
             }
             "labels" => new = labels(new, value)?,
+            "group" => new.more.group = text_or_null(&name, value)?.map(Into::into),
+            "uniqueKey" => new.more.unique_key = text_or_null(&name, value)?.map(Into::into),
             "deadlineDateTime" => {
                 if !is_null(value) {
                     new.more.deadline = Some(timestamp(&name, value)?);
@@ -165,12 +167,14 @@ fn unfit(name: &str, rule: &str) -> Error {
 
 /// Members that a client may send back and never sets by PATCH (PROTOCOL 35, e).
 fn is_read_only(name: &str, declared: &str) -> bool {
-    const NAMES: [&str; 9] = [
+    const NAMES: [&str; 11] = [
         "id",
         "createdDateTime",
         "startedDateTime",
         "cancellationRequestedDateTime",
         "deadlineDateTime",
+        "group",
+        "uniqueKey",
         "holder",
         "type",
         "labels",
@@ -407,6 +411,8 @@ impl Serialize for Entity<'_> {
         to.member("type", operation.type_name())?;
         to.member("labels", (operation.labels().len() > 0).then_some(Labels(operation)))?;
         to.member("retryOf", operation.retry_of())?;
+        to.member("group", operation.group())?;
+        to.member("uniqueKey", operation.unique_key())?;
         to.member("deadlineDateTime", stamps.deadline.map(date))?;
         to.member("percentageComplete", operation.progress().map(Progress::percent))?;
         to.member("statusDetail", operation.detail())?;

@@ -7,6 +7,10 @@ use super::timestamp::Timestamp;
 pub(crate) struct More {
     /// When it must have ended.
     pub(crate) deadline: Option<Timestamp>,
+    /// What it belongs to, with others.
+    pub(crate) group: Option<Box<str>>,
+    /// What it alone may be doing.
+    pub(crate) unique_key: Option<Box<str>>,
 }
 
 impl More {

@@ -179,6 +179,21 @@ impl Operation {
         self.state.work()?.cancellation_requested.map(Into::into)
     }
 
+    /// The operations that it belongs with.
+    pub fn group(&self) -> Option<&str> {
+        self.more.as_ref()?.group.as_deref()
+    }
+
+    /// What it alone may be doing until it has ended.
+    pub fn unique_key(&self) -> Option<&str> {
+        self.more.as_ref()?.unique_key.as_deref()
+    }
+
+    /// The unique key, while it keeps others from being created.
+    pub fn held_key(&self) -> Option<&str> {
+        self.unique_key().filter(|_| !self.is_terminal())
+    }
+
     /// When it must have ended.
     pub fn deadline(&self) -> Option<DateTime<FixedOffset>> {
         self.stamps().deadline.map(Into::into)

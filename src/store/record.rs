@@ -251,29 +251,39 @@ struct FlatFailure<'a> {
 
 /// What follows the body. A format may add variants at the end.
 #[derive(Serialize, Deserialize)]
-enum Member {
+enum Member<'a> {
     Deadline(Stamp),
+    Group(&'a str),
+    UniqueKey(&'a str),
 }
 
-impl Member {
+impl<'a> Member<'a> {
     /// The members of an entry, in the order of the variants.
-    fn all(entry: &Entry) -> impl Iterator<Item = Self> {
+    fn all(entry: &'a Entry) -> impl Iterator<Item = Self> {
         let more = match entry {
             Entry::Live(operation) => operation.more.as_deref(),
             Entry::Tombstone { .. } => None,
         };
-        let deadline = more.and_then(|more| more.deadline);
-        deadline.map(|deadline| Self::Deadline(flat(deadline))).into_iter()
+        let all = more.map(|more| {
+            [
+                more.deadline.map(|deadline| Self::Deadline(flat(deadline))),
+                more.group.as_deref().map(Self::Group),
+                more.unique_key.as_deref().map(Self::UniqueKey),
+            ]
+        });
+        all.into_iter().flatten().flatten()
     }
 
     fn number(&self) -> u8 {
         match self {
             Self::Deadline(_) => 1,
+            Self::Group(_) => 2,
+            Self::UniqueKey(_) => 3,
         }
     }
 
     /// Reads all that follows a body into its operation.
-    fn take_all(mut rest: &[u8], operation: &mut Operation) -> Result<(), RecordError> {
+    fn take_all(mut rest: &'a [u8], operation: &mut Operation) -> Result<(), RecordError> {
         let (mut more, mut last) = (More::default(), 0);
         while !rest.is_empty() {
             let (member, after) =
@@ -284,6 +294,8 @@ impl Member {
             (rest, last) = (after, member.number());
             match member {
                 Self::Deadline(deadline) => more.deadline = Some(stamp(deadline)?),
+                Self::Group(group) => more.group = Some(group.into()),
+                Self::UniqueKey(key) => more.unique_key = Some(key.into()),
             }
         }
         operation.more = more.boxed();

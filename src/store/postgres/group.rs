@@ -23,6 +23,7 @@ struct Columns {
     ended: Vec<Option<i64>>,
     holder: Vec<Option<i64>>,
     deadline: Vec<Option<i64>>,
+    group: Vec<Option<String>>,
     record: Vec<Vec<u8>>,
     label: (Vec<String>, Vec<String>, Vec<String>),
 }
@@ -48,6 +49,7 @@ impl Columns {
             all.ended.push(row.ended);
             all.holder.push(row.holder);
             all.deadline.push(row.deadline);
+            all.group.push(row.group.clone());
             all.record.push(row.record.clone());
             let id = row.id.to_string();
             for (name, value) in &row.labels {
@@ -111,7 +113,7 @@ async fn create(
     let query = statements.create_group.query().bind(all.id).bind(all.version.0).bind(all.version.1);
     let query = query.bind(all.version.2).bind(all.status).bind(all.type_name).bind(all.created).bind(all.ended);
     let query = query.bind(all.holder).bind(all.record).bind(all.label.0).bind(all.label.1).bind(all.label.2);
-    let query = query.bind(all.deadline);
+    let query = query.bind(all.deadline).bind(all.group);
     let answer = rows(connection, query, pooler).await.map_err(|error| Failed::sent(&error))?;
     let mut outcomes = Vec::new();
     outcomes.resize_with(writes.len(), || None);

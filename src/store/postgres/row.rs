@@ -22,10 +22,12 @@ pub(super) struct Row {
     pub(super) created: Option<i64>,
     pub(super) ended: Option<i64>,
     pub(super) holder: Option<i64>,
-    /// Written by a create alone, for it never changes; so do the labels.
-    pub(super) deadline: Option<i64>,
     pub(super) record: Vec<u8>,
-    /// Names and values.
+    /// Written by a create alone, for they never change: this and all that follows.
+    pub(super) deadline: Option<i64>,
+    pub(super) group: Option<String>,
+    pub(super) unique_key: Option<String>,
+    /// Names and values; of a further attempt its base too, under the name that no label has.
     pub(super) labels: Vec<(String, String)>,
 }
 
@@ -33,6 +35,9 @@ impl Row {
     pub(super) fn live(operation: &Operation) -> Result<Self, StoreError> {
         let record = encode(Entry::Live(Box::new(operation.clone())))?;
         let stamps = operation.stamps();
+        let base =
+            (operation.id().attempt_number() > 1).then(|| (String::new(), operation.id().base().to_string()));
+        let labels = operation.labels().map(|(name, value)| (name.into(), value.into()));
         let running = operation.status() == crate::model::Status::Running;
         Ok(Self {
             id: operation.id().clone(),
@@ -42,9 +47,11 @@ impl Row {
             created: Some(stamps.created.ticks()),
             ended: operation.is_terminal().then(|| stamps.last_action.ticks()),
             holder: operation.holder().filter(|_| running).and_then(holder::instance).map(i64::from),
-            deadline: stamps.deadline.map(Timestamp::ticks),
             record,
-            labels: operation.labels().map(|(name, value)| (name.into(), value.into())).collect(),
+            deadline: stamps.deadline.map(Timestamp::ticks),
+            group: operation.group().map(Into::into),
+            unique_key: operation.unique_key().map(Into::into),
+            labels: base.into_iter().chain(labels).collect(),
         })
     }
 
@@ -61,8 +68,10 @@ impl Row {
             created: None,
             ended: None,
             holder: None,
-            deadline: None,
             record: encode(Entry::Tombstone { id: id.clone(), version, at })?,
+            deadline: None,
+            group: None,
+            unique_key: None,
             labels: Vec::new(),
         })
     }
