@@ -33,6 +33,7 @@
 //! | run work, or hold a claim | [`Tracker::run`], [`Run`], [`Reporter`] |
 //! | tell what went wrong | [`Error`], [`ErrorKind`] |
 //! | keep state elsewhere | [`store`] |
+//! | test what uses it | `testing` (feature `conformance`) |
 //! | speak the JSON of the page | [`wire`], [`Tracker::patch_json`] |
 //! | decide without a tracker | [`model`] |
 //!
@@ -41,7 +42,7 @@
 //! | `sled` (default) | the store on disk, `Tracker::open` |
 //! | `http` | Graph, Azure and Google over HTTP, as axum routers, and a server with limits |
 //! | `postgres` | `store::PostgresStore`, which many processes share |
-//! | `conformance` | the public suite that every store must pass |
+//! | `conformance` | the public suite that every store must pass, and `testing` for those who use a tracker |
 
 pub mod clock;
 mod error;
@@ -49,6 +50,8 @@ mod error;
 pub mod http;
 pub mod model;
 pub mod store;
+#[cfg(feature = "conformance")]
+pub mod testing;
 mod tracker;
 pub mod wire;
 
@@ -76,6 +79,9 @@ mod documentation {
     mod operating {}
     #[doc = include_str!("../docs/stores.md")]
     mod stores {}
+    #[cfg(feature = "conformance")]
+    #[doc = include_str!("../docs/testing.md")]
+    mod testing {}
 }
 
 /// Handles cross threads.

@@ -1,6 +1,8 @@
 //! What few operations have: kept in a box of its own, so that all others pay for a pointer.
 
+use super::log::Line;
 use super::timestamp::Timestamp;
+use super::trace::TraceParent;
 
 /// Members that most operations are without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +13,10 @@ pub(crate) struct More {
     pub(crate) group: Option<Box<str>>,
     /// What it alone may be doing.
     pub(crate) unique_key: Option<Box<str>>,
+    /// Where it came from.
+    pub(crate) trace_parent: Option<TraceParent>,
+    /// What it said last.
+    pub(crate) log: Vec<Line>,
 }
 
 impl More {

@@ -48,6 +48,10 @@ impl Few {
 
     /// The key is this operation's, unless it is another's.
     pub(super) fn hold(&mut self, slot: Slot, key: &str) {
+        // Of another life under the same name.
+        if self.key_of.get(&slot).is_some_and(|held| **held != *key) {
+            self.release(slot);
+        }
         if !self.holders.contains_key(key) {
             let key: Arc<str> = key.into();
             self.holders.insert(Arc::clone(&key), slot);
