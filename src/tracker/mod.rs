@@ -281,7 +281,7 @@ impl Tracker {
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
-                Err(match precondition.check(Some(&current.etag())) {
+                Err(match precondition.check(Some(current.version())) {
                     Ok(()) => error,
                     Err(unmet) => Error::rejected(&Rejection::Precondition(unmet), Some(current)),
                 })
@@ -428,7 +428,7 @@ impl Tracker {
     /// assert_eq!(error.kind(), ErrorKind::IllegalTransition);
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
-    pub async fn claim(&self, id: &OperationId, holder: impl Into<String>) -> Result<Operation> {
+    pub async fn claim(&self, id: &OperationId, holder: impl Into<Arc<str>>) -> Result<Operation> {
         self.claim_parsed(id, &Precondition::none(), Ok(holder.into())).await
     }
 
@@ -437,7 +437,7 @@ impl Tracker {
         &self,
         id: &OperationId,
         precondition: &Precondition,
-        parsed: Result<String>,
+        parsed: Result<Arc<str>>,
     ) -> Result<Operation> {
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());

@@ -49,18 +49,21 @@ struct Core<E> {
     turned: Condvar,
 }
 
+/// Kept in several places at once.
+type Key = Arc<[u8]>;
+
 /// What is put and not synced.
 struct Writer {
     frames: Frames,
-    changes: Vec<frames::Change>,
+    changes: Vec<(Key, Option<Arc<[u8]>>)>,
 }
 
 /// What is synced and not in the engine.
 #[derive(Default)]
 struct Overlay {
-    values: HashMap<Box<[u8]>, Value>,
+    values: HashMap<Key, Value>,
     /// The keys of each generation that is not filled; a key is filled with its newest.
-    keys: HashMap<u64, Vec<Box<[u8]>>>,
+    keys: HashMap<u64, Vec<Key>>,
     /// The generation that is being written.
     current: u64,
     /// Generations up to here are in the engine, synced.
@@ -76,9 +79,9 @@ struct Value {
 }
 
 impl Overlay {
-    fn set(&mut self, generation: u64, key: Box<[u8]>, bytes: Option<Box<[u8]>>) {
-        let value = Value { bytes: bytes.map(Into::into), generation };
-        let before = self.values.insert(key.clone(), value);
+    fn set(&mut self, generation: u64, key: Key, bytes: Option<Arc<[u8]>>) {
+        let value = Value { bytes, generation };
+        let before = self.values.insert(Arc::clone(&key), value);
         if before.is_none_or(|before| before.generation != generation) {
             self.keys.entry(generation).or_default().push(key);
         }
@@ -133,13 +136,16 @@ impl<E: Engine> Journaled<E> {
                 .filter_map(|half| Some((half.generation, half.changes.into_iter().last()?)));
             if let Some((generation, (key, bytes))) = last.next_back() {
                 overlay.filled = overlay.filled.min(generation.saturating_sub(1));
-                overlay.set(generation, key, bytes);
+                overlay.set(generation, key.into(), bytes.map(Into::into));
             }
         } else {
             overlay.filled =
                 if older.generation == 0 { overlay.filled } else { older.generation.saturating_sub(1) };
             for half in [older, newer] {
-                half.changes.into_iter().for_each(|(key, bytes)| overlay.set(half.generation, key, bytes));
+                let changes = half.changes.into_iter();
+                changes.for_each(|(key, bytes)| {
+                    overlay.set(half.generation, key.into(), bytes.map(Into::into));
+                });
             }
         }
         let core = Arc::new(Core {
@@ -282,7 +288,7 @@ impl<E: Engine> Engine for Journaled<E> {
 
     fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
         // Taken out first: a value moves from here into the engine, never back.
-        let newer: HashMap<Box<[u8]>, Option<Arc<[u8]>>> = {
+        let newer: HashMap<Key, Option<Arc<[u8]>>> = {
             let overlay = self.core.overlay();
             overlay.values.iter().map(|(key, value)| (key.clone(), value.bytes.clone())).collect()
         };
@@ -293,10 +299,11 @@ impl<E: Engine> Engine for Journaled<E> {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        if let Some(value) = self.core.overlay().values.get(key) {
-            return Ok(value.bytes.as_ref().map(|bytes| bytes.to_vec()));
+        let journaled = self.core.overlay().values.get(key).map(|value| value.bytes.clone());
+        match journaled {
+            Some(bytes) => Ok(bytes.map(|bytes| bytes.to_vec())),
+            None => self.core.inner.get(key),
         }
-        self.core.inner.get(key)
     }
 
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
