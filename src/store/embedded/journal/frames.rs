@@ -105,6 +105,11 @@ impl Frames {
         self.file.sync_data()
     }
 
+    /// Bytes of the half in use that are written.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
     /// Whether a payload of this length fits into the half in use.
     pub(super) fn fits(&self, length: usize) -> bool {
         self.end.saturating_add(padded(length)) <= HALF

@@ -26,6 +26,10 @@ use self::frames::Frames;
 const MARK: &[u8] = b"\0\0journal";
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
+/// The engine is filled in so many steps, with a sync after each: small writes hold up the journal's least.
+const STEPS: usize = 32;
+/// A step that is ahead waits so long: an idle store is filled within a second.
+const STEP: Duration = Duration::from_millis(20);
 /// A frame is cut off here, so that one group cannot need more than a half.
 const FRAME: usize = frames::HALF / 4;
 
@@ -66,6 +70,10 @@ struct Overlay {
     keys: HashMap<u64, Vec<Key>>,
     /// The generation that is being written.
     current: u64,
+    /// Bytes of its half that are written.
+    used: usize,
+    /// Somebody waits for the other half.
+    waits: bool,
     /// Generations up to here are in the engine, synced.
     filled: u64,
     /// Why the engine could not be filled.
@@ -189,6 +197,7 @@ impl<E> Core<E> {
             self.make_room(writer, payload.len())?;
             writer.frames.append(&mut payload)?;
             let mut overlay = self.overlay();
+            overlay.used = writer.frames.end();
             for (key, value) in some {
                 overlay.set(writer.frames.generation, key, value);
             }
@@ -205,8 +214,11 @@ impl<E> Core<E> {
         // The other half holds the generation before this one.
         while overlay.filled < overlay.current.saturating_sub(1) {
             overlay.check()?;
+            overlay.waits = true;
+            self.turned.notify_all();
             overlay = self.turned.wait(overlay).unwrap_or_else(PoisonError::into_inner);
         }
+        (overlay.waits, overlay.used) = (false, 0);
         writer.frames.turn();
         overlay.current = writer.frames.generation;
         drop(overlay);
@@ -249,24 +261,39 @@ impl<E: Engine> Core<E> {
         }
     }
 
+    /// Waits a moment where the engine is filled faster than the other half: callers need the processor and
+    /// the disk in the meantime.
+    fn pace(&self, done: usize, of: usize) {
+        let overlay = self.overlay();
+        // Done when three quarters of the other half are used: nobody shall wait for the end.
+        let ahead = done.saturating_mul(frames::HALF / 4 * 3) > overlay.used.saturating_mul(of);
+        if ahead && !overlay.waits && !overlay.ends {
+            drop(self.turned.wait_timeout(overlay, STEP));
+        }
+    }
+
     fn fill_generation(&self, generation: u64) -> Result<(), EngineError> {
         let keys = self.overlay().keys.get(&generation).cloned().unwrap_or_default();
-        for key in keys {
-            let newest = self.overlay().values.get(&key).map(|value| (value.generation, value.bytes.clone()));
+        for (done, key) in keys.iter().enumerate() {
+            if done.is_multiple_of(keys.len().div_ceil(STEPS)) {
+                self.inner.sync()?;
+                self.pace(done, keys.len());
+            }
+            let newest = self.overlay().values.get(key).map(|value| (value.generation, value.bytes.clone()));
             // Written again since: it is filled with that generation.
             let Some((_, bytes)) = newest.filter(|(of, _)| *of == generation) else { continue };
             match &bytes {
-                Some(bytes) => self.inner.put(&key, bytes)?,
-                None => self.inner.purge(&key)?,
+                Some(bytes) => self.inner.put(key, bytes)?,
+                None => self.inner.purge(key)?,
             }
             let mut overlay = self.overlay();
-            let same = overlay.values.get(&key).is_some_and(|value| match (&value.bytes, &bytes) {
+            let same = overlay.values.get(key).is_some_and(|value| match (&value.bytes, &bytes) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
                 (None, None) => value.generation == generation,
                 _ => false,
             });
             if same {
-                overlay.values.remove(&key);
+                overlay.values.remove(key);
             }
         }
         self.inner.sync()?;
