@@ -250,11 +250,11 @@ impl Run {
 
     pub(super) async fn end(self, patch: Patch, rounds: Option<u32>) -> Result<Operation, EndError> {
         let patch = patch.held_by(self.holder());
-        let ended = self.claim.tracker.update(self.operation.id(), rounds, |_| Ok(&patch)).await;
-        match ended {
-            Ok(operation) => {
+        let remembered = Some(&self.operation);
+        match self.claim.tracker.swap_until(self.operation.id(), remembered, rounds, |_| Ok(&patch)).await {
+            Ok(ended) => {
                 self.claim.disarm();
-                Ok(operation)
+                Ok(ended.operation)
             }
             Err(error) => Err(EndError { error, run: Box::new(self) }),
         }
