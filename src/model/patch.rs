@@ -303,8 +303,8 @@ impl Operation {
             _ if moves || !beats => self.move_time(&time, now),
             _ => now.max(self.last_action.next_tick()),
         };
-        let notable = !next.state.is_but_for_progress(&self.state)
-            || next.resource_location != self.resource_location;
+        let notable =
+            !next.state.is_but_for_progress(&self.state) || next.resource_location != self.resource_location;
         Ok(Applied::Changed { next: next.numbered(rules), notable })
     }
 

@@ -67,11 +67,7 @@ impl Tracker {
         results.into_iter().map(|(_, result)| result).collect()
     }
 
-    async fn patch_in_turn(
-        &self,
-        id: OperationId,
-        list: Vec<(usize, Patch)>,
-    ) -> Vec<(usize, Result<Operation>)> {
+    async fn patch_in_turn(&self, id: OperationId, list: Vec<(usize, Patch)>) -> Vec<(usize, Result<Operation>)> {
         let mut results = Vec::with_capacity(list.len());
         for (place, patch) in list {
             results.push((place, self.patch(&id, patch).await));

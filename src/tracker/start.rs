@@ -124,7 +124,8 @@ impl Tracker {
     pub async fn start(&self, id: &OperationId) -> Result<Run> {
         self.enter().await?;
         let number = self.held().number();
-        let claim = Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number).into() };
+        let claim =
+            Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number).into() };
         self.held().hold(number, claim.clone());
         let guard = Guard { tracker: self.clone(), number, claim, armed: AtomicBool::new(false) };
         // Looked at after the claim is on the list: `close` sees the claim, or this sees `close`.

@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, EngineError, is_full};
+use super::fate::Fate;
 use super::meta;
 use super::order::Slot;
-use super::fate::Fate;
 use super::state::{Failed, Mode, Sleep, State, Taken};
 use super::{BLOCK, Job, Shared};
 use crate::model::{TICKS_PER_SECOND, Timestamp};

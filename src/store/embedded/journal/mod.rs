@@ -30,8 +30,10 @@ const RETRY: Duration = Duration::from_secs(1);
 const STEPS: usize = 32;
 /// A step that is ahead waits so long: an idle store is filled within a second.
 const STEP: Duration = Duration::from_millis(20);
-/// A frame is cut off here, so that one group cannot need more than a half.
-const FRAME: usize = frames::HALF / 4;
+/// Bytes of a half, unless another size is asked for.
+const HALF: usize = 32 * 1024 * 1024;
+/// No half is smaller: the longest records go into one frame.
+const MIN_HALF: usize = 1024 * 1024;
 
 /// Every change that can still be read in a journal's file, in order.
 #[cfg(feature = "sled")]
@@ -70,8 +72,9 @@ struct Overlay {
     keys: HashMap<u64, Vec<Key>>,
     /// The generation that is being written.
     current: u64,
-    /// Bytes of its half that are written.
+    /// Bytes of its half that are written, of so many.
     used: usize,
+    size: usize,
     /// Somebody waits for the other half.
     waits: bool,
     /// Generations up to here are in the engine, synced.
@@ -113,13 +116,16 @@ impl<E: Engine> Journaled<E> {
     /// Opens the journal of an engine, made if the engine has none yet.
     ///
     /// `Corrupt` where the journal is missing, of another engine, or damaged. With `fills`, a thread fills the
-    /// engine; without, nothing is written unless something is put.
-    pub fn open(inner: E, path: &Path, fills: bool) -> Result<Self, StoreError> {
+    /// engine; without, nothing is written unless something is put. `bytes` is the size of a new file: the
+    /// larger it is, the seldomer is an operation that changes often put into the engine, and the longer
+    /// takes the open after a crash. 64 MiB without it.
+    pub fn open(inner: E, path: &Path, fills: bool, bytes: Option<u64>) -> Result<Self, StoreError> {
+        let half = bytes.map_or(HALF, |bytes| usize::try_from(bytes / 2).unwrap_or(HALF).max(MIN_HALF));
         let corrupt = |what: &str| StoreError::Corrupt(format!("{}: {what}", path.display()));
         let known = inner.get(MARK).map_err(StoreError::definite)?;
         if known.is_none() {
             let number = random();
-            Frames::create(path, number).map_err(StoreError::definite)?;
+            Frames::create(path, number, half).map_err(StoreError::definite)?;
             inner.put(MARK, &number.to_le_bytes()).map_err(StoreError::definite)?;
             inner.sync().map_err(StoreError::definite)?;
         } else if !path.exists() {
@@ -134,6 +140,8 @@ impl<E: Engine> Journaled<E> {
         let [older, newer] = found.halves;
         let mut overlay = Overlay {
             current: frames.generation,
+            size: frames.size,
+            used: frames.end(),
             filled: frames.generation.saturating_sub(1),
             ..Overlay::default()
         };
@@ -190,7 +198,8 @@ impl<E> Core<E> {
         let mut rest = changes.into_iter().peekable();
         while rest.peek().is_some() {
             let (mut payload, mut some) = (frames::payload(), Vec::new());
-            while let Some((key, value)) = rest.next_if(|_| payload.len() < FRAME) {
+            // Cut off there, one group cannot need more than a half.
+            while let Some((key, value)) = rest.next_if(|_| payload.len() < writer.frames.size / 4) {
                 frames::push(&mut payload, &key, value.as_deref());
                 some.push((key, value));
             }
@@ -266,7 +275,7 @@ impl<E: Engine> Core<E> {
     fn pace(&self, done: usize, of: usize) {
         let overlay = self.overlay();
         // Done when three quarters of the other half are used: nobody shall wait for the end.
-        let ahead = done.saturating_mul(frames::HALF / 4 * 3) > overlay.used.saturating_mul(of);
+        let ahead = done.saturating_mul(overlay.size / 4 * 3) > overlay.used.saturating_mul(of);
         if ahead && !overlay.waits && !overlay.ends {
             drop(self.turned.wait_timeout(overlay, STEP));
         }
