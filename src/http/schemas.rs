@@ -132,6 +132,9 @@ fn create(declared: &str) -> Value {
             "description": "Keys of 1 to 64 of A-Z a-z 0-9 . _ -",
         },
         "retryOf": { "type": "string", "pattern": ID },
+        "group": name(128),
+        "uniqueKey": name(256),
+        "deadlineDateTime": date(),
     });
     json!({ "type": "object", "additionalProperties": false, "properties": merged([own, writable()]) })
 }
@@ -147,6 +150,9 @@ fn operation(declared: &str) -> Value {
         "type": { "type": "string" },
         "labels": { "type": "object", "additionalProperties": { "type": "string" } },
         "retryOf": { "type": "string" },
+        "group": { "type": "string" },
+        "uniqueKey": { "type": "string" },
+        "deadlineDateTime": date(),
         "result": {},
         "error": { "$ref": "#/components/schemas/failure" },
         "holder": { "type": "string" },

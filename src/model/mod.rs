@@ -5,6 +5,7 @@
 pub mod holder;
 mod id;
 mod json;
+mod more;
 mod new;
 mod operation;
 mod page;
@@ -18,6 +19,7 @@ mod timestamp;
 
 pub use id::{InvalidId, OperationId};
 pub use json::{Json, JsonError, MAX_DEPTH, MAX_KEYS};
+pub(crate) use more::More;
 pub use new::NewOperation;
 pub use operation::{Operation, ResultError, Stamps, Version};
 pub use page::{OrderBy, Page, PageToken, Query};

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::id::OperationId;
 use super::json::Json;
+use super::more::More;
 use super::precondition::ETag;
 use super::state::{Failure, Progress, State, Status};
 use super::timestamp::Timestamp;
@@ -81,6 +82,7 @@ pub struct Operation {
     pub(crate) last_action: Timestamp,
     pub(crate) detail: Option<Box<str>>,
     pub(crate) resource_location: Option<Box<str>>,
+    pub(crate) more: Option<Box<More>>,
     pub(crate) state: State,
 }
 
@@ -179,6 +181,31 @@ impl Operation {
         self.state.work()?.cancellation_requested.map(Into::into)
     }
 
+    /// The operations that it belongs with.
+    pub fn group(&self) -> Option<&str> {
+        self.more.as_ref()?.group.as_deref()
+    }
+
+    /// What it alone may be doing until it has ended.
+    pub fn unique_key(&self) -> Option<&str> {
+        self.more.as_ref()?.unique_key.as_deref()
+    }
+
+    /// The unique key, while it keeps others from being created.
+    pub fn held_key(&self) -> Option<&str> {
+        self.unique_key().filter(|_| !self.is_terminal())
+    }
+
+    /// When it must have ended.
+    pub fn deadline(&self) -> Option<DateTime<FixedOffset>> {
+        self.stamps().deadline.map(Into::into)
+    }
+
+    /// Whether it should have ended by now and has not.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        !self.is_terminal() && self.stamps().deadline.is_some_and(|deadline| deadline.ticks() <= now.ticks())
+    }
+
     /// Who holds or held the claim.
     pub fn holder(&self) -> Option<&str> {
         self.state.work()?.holder.as_deref()
@@ -233,6 +260,7 @@ impl Operation {
             last_action: self.last_action,
             started: self.state.work().map(|work| work.started),
             cancellation_requested: self.state.work().and_then(|work| work.cancellation_requested),
+            deadline: self.more.as_ref().and_then(|more| more.deadline),
         }
     }
 
@@ -270,4 +298,6 @@ pub struct Stamps {
     pub started: Option<Timestamp>,
     /// When somebody asked it to end while it ran.
     pub cancellation_requested: Option<Timestamp>,
+    /// When it must have ended.
+    pub deadline: Option<Timestamp>,
 }

@@ -2,7 +2,7 @@
 //!
 //! | from \ to | NotStarted | Running | Completed | Failed |
 //! |---|---|---|---|---|
-//! | **NotStarted** | unchanged | moves | refused | refused (a cancel walks through Running) |
+//! | **NotStarted** | unchanged | moves | refused | refused (a cancel, or a deadline, walks through Running) |
 //! | **Running** | refused | unchanged | moves | moves |
 //! | **Completed** | refused | refused | unchanged | refused |
 //! | **Failed** | refused | refused | refused | unchanged |
@@ -88,6 +88,8 @@ pub(crate) enum Intent {
     Claim(Arc<str>),
     /// A wish that it ends.
     Cancel,
+    /// Its end, if its deadline has passed.
+    Expire,
 }
 
 impl Patch {
@@ -111,6 +113,12 @@ impl Patch {
     /// request is recorded.
     pub fn cancel() -> Self {
         Self { intent: Intent::Cancel, ..Self::default() }
+    }
+
+    /// Ends an operation whose deadline has passed as Failed/`deadlineExceeded`, also one that was never
+    /// started; of any other that has not ended it changes nothing.
+    pub fn expire() -> Self {
+        Self { intent: Intent::Expire, ..Self::default() }
     }
 
     /// Completed, with what came out.
@@ -284,8 +292,14 @@ impl Operation {
         if patch.intent == Intent::Cancel {
             return self.cancelled(rules, now);
         }
+        if patch.intent == Intent::Expire {
+            return self.expired(rules, now);
+        }
         let target = patch.status.unwrap_or(self.status());
         let moves = self.moves_to(target)?;
+        if moves && target == Status::Running && self.is_due(now) {
+            return Err(Rejection::DeadlinePassed);
+        }
         let time = self.judge_time(patch, rules, now)?;
         let mut next = self.clone();
         next.state = self.next_state(patch, target, self.move_time(&time, now))?;
@@ -423,11 +437,8 @@ impl Operation {
         let at = now.max(self.last_action);
         let mut next = self.clone();
         match &mut next.state {
-            // The one two-step: through Running to Failed in one commit.
             State::NotStarted => {
-                let work = Work { started: at, holder: None, progress: None, cancellation_requested: None };
-                let failure = Failure::new(Failure::CANCELLED, "cancelled before it was started");
-                next.state = State::Failed { work, failure: Some(failure) };
+                next.state = never_ran(at, Failure::new(Failure::CANCELLED, "cancelled before it was started"));
                 next.last_action = at;
             }
             State::Running(Work { cancellation_requested: Some(_), .. }) => return Ok(Applied::Unchanged),
@@ -440,11 +451,35 @@ impl Operation {
         Ok(Applied::Changed { next: next.numbered(rules), notable: true })
     }
 
+    fn expired(&self, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
+        let at = now.max(self.last_action);
+        let failure = |message: &str| Failure::new(Failure::DEADLINE_EXCEEDED, message);
+        let state = match &self.state {
+            State::Failed { failure: Some(failure), .. } if failure.code() == Failure::DEADLINE_EXCEEDED => {
+                return Ok(Applied::Unchanged);
+            }
+            State::Completed { .. } | State::Failed { .. } => return Err(self.terminal()),
+            _ if !self.is_due(now) => return Ok(Applied::Unchanged),
+            State::NotStarted => never_ran(at, failure("its deadline passed before it was started")),
+            State::Running(work) => {
+                State::Failed { work: work.clone(), failure: Some(failure("its deadline passed while it ran")) }
+            }
+        };
+        let next = Self { state, last_action: at, ..self.clone() };
+        Ok(Applied::Changed { next: next.numbered(rules), notable: true })
+    }
+
     fn numbered(mut self, rules: &Rules) -> Self {
         // 2^64 writes of one operation are out of reach.
         self.version = Version { n: self.version.n.saturating_add(1), instance: rules.instance, ..self.version };
         self
     }
+}
+
+/// The one two-step: through Running to Failed in one commit.
+fn never_ran(at: Timestamp, failure: Failure) -> State {
+    let work = Work { started: at, holder: None, progress: None, cancellation_requested: None };
+    State::Failed { work, failure: Some(failure) }
 }
 
 impl Patch {

@@ -48,6 +48,8 @@ pub enum Rejection {
     ProgressNotSettable,
     /// A new operation cannot begin at its end.
     InitialStatus,
+    /// It should have ended before this.
+    DeadlinePassed,
     /// Only an operation that has ended can be deleted.
     Active {
         /// Where it is.
@@ -71,6 +73,7 @@ impl Rejection {
             Self::ProgressRegressed => "progressRegressed",
             Self::ProgressNotSettable => "progressNotSettable",
             Self::InitialStatus => "invalidInitialStatus",
+            Self::DeadlinePassed => "deadlineExceeded",
             Self::Active { .. } => "operationActive",
         }
     }
@@ -84,6 +87,7 @@ impl Rejection {
             | Self::Transition { .. }
             | Self::Held { .. }
             | Self::InitialStatus
+            | Self::DeadlinePassed
             | Self::Active { .. } => Some("status"),
             Self::TimeRegressed | Self::TimeInFuture => Some("lastActionDateTime"),
             Self::ErrorNotSettable => Some("error"),
@@ -129,6 +133,7 @@ impl fmt::Display for Rejection {
             Self::ProgressRegressed => f.write_str("`percentageComplete` must not go back"),
             Self::ProgressNotSettable => f.write_str("`percentageComplete` can be set while Running only"),
             Self::InitialStatus => f.write_str("`status` of a new operation must be NotStarted or Running"),
+            Self::DeadlinePassed => f.write_str("the deadline has passed; the operation cannot be started"),
             Self::Active { current } => {
                 write!(f, "the operation is {current}; only one that has ended can be deleted")
             }

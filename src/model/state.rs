@@ -128,6 +128,8 @@ impl Failure {
     pub const PANICKED: &'static str = "panicked";
     /// It ran longer than its type may.
     pub const TIMEOUT: &'static str = "timeout";
+    /// Its deadline passed before it ended.
+    pub const DEADLINE_EXCEEDED: &'static str = "deadlineExceeded";
     /// The work succeeded with a result over its bound.
     pub const RESULT_TOO_LARGE: &'static str = "resultTooLarge";
 

@@ -27,6 +27,7 @@ mod events;
 #[cfg(feature = "http")]
 mod follow;
 mod future;
+mod group;
 mod health;
 mod held;
 mod hub;
@@ -339,7 +340,8 @@ impl Tracker {
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
+                // Only a create is answered Taken.
+                Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
             may_be_old = false;
             round = round.saturating_add(1);

@@ -19,7 +19,7 @@ use super::held::Closing;
 use super::hub::Subject;
 use super::start::{Run, end_patch, is_held_by};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Failure, Operation, OperationId, Patch};
+use crate::model::{Failure, Operation, OperationId, Patch, Timestamp};
 
 /// What is told is written at most this often.
 const PACE: Duration = Duration::from_secs(1);
@@ -168,8 +168,8 @@ impl Reporter {
         self.told.fresh.notify_one();
     }
 
-    /// Ends when the work should stop: somebody asked for it, the operation is not this run's any more, or
-    /// the tracker closes.
+    /// Ends when the work should stop: somebody asked for it, its deadline has passed, the operation is not
+    /// this run's any more, or the tracker closes.
     pub async fn cancelled(&self) {
         drop(self.stop().await);
     }
@@ -184,16 +184,23 @@ impl Reporter {
         });
         let ended: Boxed<'_, Stop> = Box::pin(async {
             loop {
+                let now = self.tracker.now().ok();
+                let mut pause = RE_READ;
                 match self.tracker.store().load(&self.id).await {
                     Ok(Some(operation)) if !is_held_by(&operation, &self.holder) => {
                         return Stop::Lost(Some(Box::new(operation)));
                     }
                     Ok(Some(operation)) if operation.cancellation_requested().is_some() => return Stop::Cancelled,
                     Ok(None) => return Stop::Lost(None),
+                    Ok(Some(operation)) if now.is_some_and(|now| operation.is_due(now)) => return Stop::Overdue,
+                    Ok(Some(operation)) => {
+                        let due = now.zip(operation.stamps().deadline);
+                        pause = due.map_or(RE_READ, |(now, due)| between(now, due).min(RE_READ));
+                    }
                     // Read again with the next hint; the end tells what is wrong with the store.
-                    Ok(Some(_)) | Err(_) => {}
+                    Err(_) => {}
                 }
-                let sleep = self.tracker.clock().sleep(RE_READ);
+                let sleep = self.tracker.clock().sleep(pause);
                 first(vec![Box::pin(changes.hinted()), Box::pin(sleep)]).await;
             }
         });
@@ -269,12 +276,20 @@ impl Reporter {
     }
 }
 
+/// How long it is from one instant to a later one.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    let ticks = u64::try_from(to.ticks().saturating_sub(from.ticks())).unwrap_or(0);
+    Duration::from_nanos(ticks.saturating_mul(100))
+}
+
 /// Why work is stopped before its end.
 #[derive(Debug)]
 enum Stop {
     Cancelled,
     Closing,
     TimedOut(Duration),
+    /// Its deadline has passed.
+    Overdue,
     /// Somebody else ended or deleted it.
     Lost(Option<Box<Operation>>),
 }
@@ -290,8 +305,8 @@ impl Tracker {
     /// Claims an operation, runs the work, and records how it ended.
     ///
     /// The work gets a [`Reporter`]. Its `Ok` is the operation's result, its `Err` the failure (a [`Failure`]
-    /// keeps its code); a panic is recorded as `panicked` and handed on; on cancel, time limit or close the
-    /// work is dropped at its next await. It runs in the span `operation`.
+    /// keeps its code); a panic is recorded as `panicked` and handed on; on cancel, time limit, deadline or close
+    /// the work is dropped at its next await. It runs in the span `operation`.
     ///
     /// ```
     /// # use longrun::{NewOperation, Tracker};
@@ -427,6 +442,7 @@ async fn end_stopped<T, E>(run: Run, reporter: &Reporter, stop: Stop) -> RunErro
         Stop::Lost(None) => return RunError::Stopped(Error::not_found(&id)),
         Stop::Cancelled => Failure::new(Failure::CANCELLED, "cancelled while it ran"),
         Stop::Closing => Failure::new(Failure::INTERRUPTED, "the tracker was closed while it ran"),
+        Stop::Overdue => Failure::new(Failure::DEADLINE_EXCEEDED, "its deadline passed while it ran"),
         Stop::TimedOut(limit) => Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}")),
     };
     match run.end(reporter.last_words(Patch::fail(failure)), None).await {

@@ -229,8 +229,8 @@ impl Run {
         self.tracker().patch(self.id(), patch.held_by(self.holder())).await
     }
 
-    /// Ends when somebody asks for the end, when the operation is no longer this claim's, or when the
-    /// tracker closes.
+    /// Ends when somebody asks for the end, when the deadline has passed, when the operation is no longer this
+    /// claim's, or when the tracker closes.
     pub async fn cancelled(&self) {
         let reporter = Reporter::new(self.tracker().clone(), self.id().clone(), self.holder());
         reporter.cancelled().await;

@@ -10,6 +10,7 @@ mod support;
 
 mod claims;
 mod closing;
+mod deadlines;
 mod maintaining;
 mod many;
 mod page_replay;

@@ -62,6 +62,7 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         1 => "[ab]".prop_map(Patch::claim),
         1 => Just(Patch::heartbeat()),
         1 => Just(Patch::cancel()),
+        1 => Just(Patch::expire()),
         1 => proptest::option::of(jsons()).prop_map(Patch::complete),
         1 => failures().prop_map(Patch::fail),
     ];
@@ -116,14 +117,18 @@ pub(crate) fn ids() -> impl Strategy<Value = OperationId> {
 
 fn news() -> impl Strategy<Value = NewOperation> {
     let labels = proptest::collection::vec(("[a-z]{1,4}", "[a-z\u{e9} ]{1,4}"), 0..4);
-    (proptest::option::of("[a-z]{1,5}"), labels, proptest::option::of(ids())).prop_map(
-        |(name, labels, retry_of)| {
+    let deadline = proptest::option::weighted(0.3, prop_oneof![near(), stamps()]);
+    (proptest::option::of("[a-z]{1,5}"), labels, proptest::option::of(ids()), deadline).prop_map(
+        |(name, labels, retry_of, deadline)| {
             let mut new = name.map_or_else(NewOperation::untyped, NewOperation::new);
             for (key, value) in labels {
                 new = new.label(key, value);
             }
-            match retry_of {
-                Some(id) => new.retry_of(id),
+            if let Some(id) = retry_of {
+                new = new.retry_of(id);
+            }
+            match deadline {
+                Some(deadline) => new.deadline(deadline.to_datetime()),
                 None => new,
             }
         },
@@ -180,11 +185,15 @@ proptest! {
     fn no_patch_breaks_an_invariant(operation in operations(), patch in patches(), now in stamps()) {
         let rules = Rules::new(9);
         if let Ok(Applied::Changed { next, notable }) = operation.apply(&patch, &rules, now) {
-                let cancelled = operation.status() == Status::NotStarted && next.status() == Status::Failed;
-                prop_assert!(arrow(operation.status(), next.status()) || cancelled);
-                if cancelled {
-                    prop_assert_eq!(next.failure().map(Failure::code), Some("cancelled"));
+                let walked = operation.status() == Status::NotStarted && next.status() == Status::Failed;
+                prop_assert!(arrow(operation.status(), next.status()) || walked);
+                if walked {
+                    let due = operation.is_due(now);
+                    let code = next.failure().map(Failure::code);
+                    prop_assert!(code == Some("cancelled") || (due && code == Some("deadlineExceeded")));
                 }
+                prop_assert!(!(operation.is_due(now) && next.status() == Status::Running) || operation.status() == Status::Running);
+                prop_assert_eq!(next.deadline(), operation.deadline());
                 prop_assert!(!operation.is_terminal(), "terminal is for ever");
                 prop_assert_eq!(next.version().n(), operation.version().n() + 1);
                 prop_assert_eq!((next.version().birth(), next.version().instance()), (operation.version().birth(), 9));

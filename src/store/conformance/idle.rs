@@ -1,8 +1,9 @@
-//! What nobody seems to work on: by the store's own clock, never by times that clients set.
+//! What somebody else should end: what nobody seems to work on, by the store's own clock, never by times that
+//! clients set; what is past its deadline.
 
 use std::time::Duration;
 
-use super::trial::{Outcome, Stop, Trial, count, new, next, replace, same, step};
+use super::trial::{Outcome, Stop, Trial, at, count, new, next, replace, same, step};
 use crate::model::{NewOperation, Operation, OperationId, Patch, Status, holder};
 use crate::store::{Durability, Idle, Store};
 
@@ -170,4 +171,44 @@ pub(super) async fn ended_orphan_is_none(trial: &Trial) -> Outcome {
     bury(trial, &*store).await?;
     step(&*store, &one, Patch::new().status(Status::Failed), 3).await?;
     same(&found(&*store, &Idle::Orphaned).await?, &ids(&[&other]), "after one of two orphans was ended")
+}
+
+/// An operation that must have ended at a tick.
+async fn bound(trial: &Trial, store: &dyn Store, id: &str, deadline: i64, status: Status) -> Outcome<Operation> {
+    let new = new(id)?.deadline(at(deadline)?.to_datetime());
+    trial.in_status(store, &new, status, 1).await
+}
+
+fn due(tick: i64) -> Outcome<Idle> {
+    Ok(Idle::Due { until: at(tick)? })
+}
+
+pub(super) async fn due_is_found(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let waits = bound(trial, &*store, "b", 50, Status::NotStarted).await?;
+    let runs = bound(trial, &*store, "a", 40, Status::Running).await?;
+    let later = bound(trial, &*store, "c", 60, Status::Running).await?;
+    trial.named(&*store, "d", 1).await?;
+    same(&found(&*store, &due(39)?).await?, &Vec::new(), "before the first deadline")?;
+    same(&found(&*store, &due(50)?).await?, &ids(&[&runs, &waits]), "at the second deadline")?;
+    let rest = store.idle(&due(60)?, Some(runs.id()), count(1)).await?;
+    same(&rest, &ids(&[&waits]), "one after a cursor")?;
+    same(&found(&*store, &due(60)?).await?, &ids(&[&runs, &waits, &later]), "at the last deadline")
+}
+
+pub(super) async fn only_what_lives_is_due(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let runs = bound(trial, &*store, "a", 40, Status::Running).await?;
+    bound(trial, &*store, "b", 40, Status::Completed).await?;
+    bound(trial, &*store, "c", 40, Status::Failed).await?;
+    same(&found(&*store, &due(50)?).await?, &ids(&[&runs]), "beside two that have ended")?;
+    step(&*store, &runs, Patch::new().status(Status::Completed), 2).await?;
+    same(&found(&*store, &due(50)?).await?, &Vec::new(), "all have ended")
+}
+
+pub(super) async fn due_is_found_after_open(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let runs = bound(trial, &*store, "a", 40, Status::Running).await?;
+    let store = trial.reopen(store).await?;
+    same(&found(&*store, &due(50)?).await?, &ids(&[&runs]), "after close and open")
 }

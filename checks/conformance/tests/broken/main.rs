@@ -31,6 +31,7 @@ mod input;
 mod made;
 mod page;
 mod swap;
+mod unique;
 mod verify;
 mod visibility;
 
@@ -43,8 +44,9 @@ const ALSO: &[(&str, &str, &str)] = &[];
 const WATCHDOG: Duration = Duration::from_secs(20);
 
 fn flaws() -> Vec<&'static Flaw> {
-    let themes: [&'static [Flaw]; 11] = [
+    let themes: [&'static [Flaw]; 12] = [
         swap::FLAWS,
+        unique::FLAWS,
         visibility::FLAWS,
         durability::FLAWS,
         page::FLAWS,

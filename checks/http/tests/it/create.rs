@@ -33,6 +33,28 @@ async fn rule_093_new_ones_are_not_started() {
 }
 
 #[tokio::test]
+async fn a_deadline_is_set_by_create_alone() {
+    let server = Server::new().await;
+    let body = r#"{"id":"a","deadlineDateTime":"2026-03-01T15:30:00.5+03:00"}"#;
+    let created = server.post(SET, body).await;
+    assert_eq!(created.is(201).member("deadlineDateTime"), "2026-03-01T15:30:00.5+03:00");
+    // Read-only from then on, like everything that create alone sets.
+    let patch = r#"{"deadlineDateTime":"2036-01-01T00:00:00Z","statusDetail":"x"}"#;
+    let record = server.tracker.get(&"a".parse().unwrap()).await.unwrap();
+    let reply = server.patch(&record, patch).await;
+    assert_eq!(reply.is(200).member("deadlineDateTime"), "2026-03-01T15:30:00.5+03:00");
+    let shown = server.get(&format!("{SET}/a?$select=deadlineDateTime")).await;
+    assert_eq!(shown.is(200).member("deadlineDateTime"), "2026-03-01T15:30:00.5+03:00");
+    server.post(SET, r#"{"deadlineDateTime":null}"#).await.is(201);
+    for wrong in ["\"tomorrow\"", "7", "\"2026-02-30T00:00:00Z\""] {
+        let reply = server.post(SET, &format!(r#"{{"deadlineDateTime":{wrong}}}"#)).await;
+        reply.refused(400, "invalidPropertyValue").about("deadlineDateTime");
+    }
+    let late = r#"{"status":"Running","deadlineDateTime":"2026-03-01T11:00:00Z"}"#;
+    server.post(SET, late).await.refused(409, "deadlineExceeded").about("status");
+}
+
+#[tokio::test]
 async fn rule_094_the_clients_creation_is_ignored() {
     let server = Server::new().await;
     let reply =
