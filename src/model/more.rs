@@ -1,4 +1,7 @@
-//! What few operations have: kept in a box of its own, so that all others pay for a pointer.
+//! What few operations have: kept apart, so that all others pay for a pointer, and shared by the versions of
+//! an operation.
+
+use std::sync::Arc;
 
 use super::log::Line;
 use super::timestamp::Timestamp;
@@ -21,7 +24,7 @@ pub(crate) struct More {
 
 impl More {
     /// Nothing, where there is nothing in it: two records of the same members are equal.
-    pub(crate) fn boxed(self) -> Option<Box<Self>> {
-        (self != Self::default()).then(|| Box::new(self))
+    pub(crate) fn shared(self) -> Option<Arc<Self>> {
+        (self != Self::default()).then(|| Arc::new(self))
     }
 }

@@ -1,5 +1,7 @@
 //! What a caller says to create an operation, and the first record made of it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, FixedOffset};
 
 use super::id::OperationId;
@@ -19,7 +21,7 @@ use super::timestamp::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct NewOperation {
     pub(crate) id: Option<OperationId>,
-    pub(crate) type_name: Option<Box<str>>,
+    pub(crate) type_name: Option<Arc<str>>,
     pub(crate) labels: Vec<(Box<str>, Box<str>)>,
     pub(crate) retry_of: Option<OperationId>,
     pub(crate) more: More,
@@ -195,7 +197,7 @@ impl Operation {
             last_action: now,
             detail: None,
             resource_location: None,
-            more: new.more.clone().boxed(),
+            more: new.more.clone().shared(),
             state: State::NotStarted,
         };
         let applied = first.apply(&new.patch.as_part_of_create(), rules, now)?;
@@ -206,7 +208,7 @@ impl Operation {
                 // One commit, one stamp: a time that is not later than now was only a sign of life.
                 if new.patch.time.is_none_or(|time| time.ticks() <= now.ticks()) {
                     next.last_action = now;
-                    let first_line = next.more.as_mut().and_then(|more| more.log.last_mut());
+                    let first_line = next.more.as_mut().and_then(|more| Arc::make_mut(more).log.last_mut());
                     if let Some(line) = first_line {
                         line.at = now;
                     }

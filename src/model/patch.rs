@@ -10,6 +10,8 @@
 //! Members are judged against the resulting state; what is refused applies none of its parts
 //! (RFC 5789 2). The rules are PROTOCOL (a) B-E, (b) 1-9 and (e).
 
+use std::sync::Arc;
+
 use chrono::{DateTime, FixedOffset};
 
 use super::amount::{Amount, Told};
@@ -46,7 +48,7 @@ pub struct Patch {
     pub(crate) failure: Option<Failure>,
     pub(crate) intent: Intent,
     /// Only while this holder has the claim.
-    pub(crate) held_by: Option<Box<str>>,
+    pub(crate) held_by: Option<Arc<str>>,
     /// A tag that came in the body: checked after the members, not before them (PROTOCOL 83, b).
     pub(crate) body_match: Option<Tags>,
     unfit: Option<Unfit>,
@@ -86,7 +88,7 @@ pub(crate) enum Intent {
     /// A sign of life: always writes a later time.
     Heartbeat,
     /// Running for this holder and nobody else.
-    Claim(Box<str>),
+    Claim(Arc<str>),
     /// A wish that it ends.
     Cancel,
     /// Its end, if its deadline has passed.
@@ -100,8 +102,8 @@ impl Patch {
     }
 
     /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else.
-    pub fn claim(holder: impl Into<String>) -> Self {
-        let intent = Intent::Claim(holder.into().into());
+    pub fn claim(holder: impl Into<Arc<str>>) -> Self {
+        let intent = Intent::Claim(holder.into());
         Self { status: Some(Status::Running), intent, ..Self::default() }
     }
 
@@ -211,8 +213,8 @@ impl Patch {
     }
 
     /// Only while this holder has, or had at the end, the claim.
-    pub fn held_by(mut self, holder: impl Into<String>) -> Self {
-        self.held_by = Some(holder.into().into());
+    pub fn held_by(mut self, holder: impl Into<Arc<str>>) -> Self {
+        self.held_by = Some(holder.into());
         self
     }
 
@@ -285,10 +287,12 @@ impl Operation {
     /// Applies a patch: the next record, or why not. Pure: `now` and the rules are all it knows beside
     /// the operation.
     pub fn apply(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
-        patch.precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        patch.precondition.check(Some(self.version())).map_err(Rejection::Precondition)?;
         patch.check(rules)?;
-        let in_body = Precondition { if_match: patch.body_match.clone(), ..Precondition::none() };
-        in_body.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        if let Some(tags) = &patch.body_match {
+            let in_body = Precondition { if_match: Some(tags.clone()), ..Precondition::none() };
+            in_body.check(Some(self.version())).map_err(Rejection::Precondition)?;
+        }
         if let Some(holder) = &patch.held_by
             && self.holder() != Some(holder)
         {
@@ -325,17 +329,17 @@ impl Operation {
         if next.detail != self.detail
             && let Some(text) = next.detail.clone()
         {
-            let more = next.more.get_or_insert_default();
+            let more = Arc::make_mut(next.more.get_or_insert_default());
             log::push(&mut more.log, Line { at: next.last_action, text });
         }
-        let notable = next.state.without_progress() != self.state.without_progress()
-            || next.resource_location != self.resource_location;
+        let notable =
+            !next.state.is_but_for_progress(&self.state) || next.resource_location != self.resource_location;
         Ok(Applied::Changed { next: next.numbered(rules), notable })
     }
 
     /// Whether this may be deleted (PROTOCOL 99, 100).
     pub fn check_delete(&self, precondition: &Precondition) -> Result<(), Rejection> {
-        precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        precondition.check(Some(self.version())).map_err(Rejection::Precondition)?;
         if self.is_terminal() { Ok(()) } else { Err(Rejection::Active { current: self.status() }) }
     }
 
@@ -517,11 +521,15 @@ impl Patch {
 }
 
 impl State {
-    /// This state as if no progress had been told.
-    fn without_progress(&self) -> Self {
-        match self {
-            Self::Running(work) => Self::Running(Work { progress: None, amount: None, ..work.clone() }),
-            other => other.clone(),
+    /// Whether this is the other state, whatever progress each tells.
+    fn is_but_for_progress(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Running(this), Self::Running(that)) => {
+                let Work { started, holder, progress: _, amount: _, cancellation_requested } = this;
+                (started, holder, cancellation_requested)
+                    == (&that.started, &that.holder, &that.cancellation_requested)
+            }
+            (this, that) => this == that,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::amount::Amount;
 use super::json::Json;
@@ -244,7 +245,7 @@ pub struct Work {
     /// The `lastActionDateTime` that the move to Running wrote.
     pub started: Timestamp,
     /// Who claimed it.
-    pub holder: Option<Box<str>>,
+    pub holder: Option<Arc<str>>,
     /// The last progress told.
     pub progress: Option<Progress>,
     /// The same in a unit that people know, if it was told so.

@@ -105,6 +105,9 @@ impl std::error::Error for RecordError {}
 /// Bytes before the body: format, checksum, sequence.
 const HEADER: usize = 13;
 
+/// Most records fit into so many bytes, which are asked of the allocator at once.
+const USUAL: usize = 192;
+
 /// The key under which an id's record stands: one byte for the form of the id, then the id.
 ///
 /// Keys that begin with 0 belong to the store itself; no id has one.
@@ -136,7 +139,9 @@ impl Unplaced {
     /// Encodes all but the place.
     pub fn new(key: &[u8], entry: &Entry) -> Result<Self, RecordError> {
         let cannot = |_| RecordError::Corrupt("cannot be encoded");
-        let mut bytes = postcard::to_extend(&Body::from(entry), vec![0; HEADER]).map_err(cannot)?;
+        let mut bytes = Vec::with_capacity(USUAL);
+        bytes.resize(HEADER, 0);
+        let mut bytes = postcard::to_extend(&Body::from(entry), bytes).map_err(cannot)?;
         for member in Member::all(entry) {
             bytes = postcard::to_extend(&member, bytes).map_err(cannot)?;
         }
@@ -326,7 +331,7 @@ impl<'a> Member<'a> {
                 }
             }
         }
-        operation.more = more.boxed();
+        operation.more = more.shared();
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ mod closing;
 mod deadlines;
 mod groups;
 mod maintaining;
+mod many;
 mod page_replay;
 mod running;
 mod seeing;
