@@ -127,7 +127,7 @@ impl Query {
         let mut text = format!("{statuses:?}{:?}{:?}{:?}{parts:?}", self.type_name, self.label, self.order);
         // Tokens of lists without these conditions stay what they were.
         if self.group.is_some() || self.base.is_some() {
-            text.push_str(&format!("{:?}{:?}", self.group, self.base));
+            text = format!("{text}{:?}{:?}", self.group, self.base);
         }
         // FNV-1a: a mix, not a secret.
         text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
