@@ -76,9 +76,6 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         proptest::option::weighted(0.2, (0_u64..6, 1_u64..6, "[ab]?")),
     );
     (base, rest).prop_map(|(mut patch, (status, time, progress, detail, location, held_by, amount))| {
-        if let Some(amount) = amount {
-            patch = patch.progress(amount);
-        }
         // A sign of life that names a status is no replay of it.
         if let Some(status) = status
             && patch != Patch::heartbeat()
@@ -90,6 +87,9 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         }
         if let Some(progress) = progress {
             patch = patch.progress(progress);
+        }
+        if let Some(amount) = amount {
+            patch = patch.progress(amount);
         }
         patch = match detail {
             Some(Some(text)) => patch.detail(text),

@@ -185,9 +185,16 @@ async fn the_resource_page_names_what_operations_have() {
     let resource: Value = serde_json::from_str(&blocks(&page)[0].text).unwrap();
     let server = Server::new().await;
     let new = NewOperation::new("export").label("a", "b").retry_of("x".parse::<OperationId>().unwrap());
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let deadline = "2031-01-01T00:00:00Z".parse::<longrun::model::Timestamp>().unwrap().to_datetime();
+    let new = new.group("g").unique("k").trace_parent(trace).deadline(deadline);
     let id = server.tracker.create(new).await.unwrap().id().clone();
     server.tracker.claim(&id, "w").await.unwrap();
-    server.tracker.patch(&id, Patch::new().progress(5).detail("x").resource_location("/x")).await.unwrap();
+    server
+        .tracker
+        .patch(&id, Patch::new().progress((1, 20, "rows")).detail("x").resource_location("/x"))
+        .await
+        .unwrap();
     server.tracker.cancel(&id).await.unwrap();
     server.tracker.complete(&id, 1).await.unwrap();
     let mut shown: Vec<String> = server
