@@ -43,14 +43,7 @@ impl Tracker {
                     events::created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
-                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
-                    return Ok(Created { operation: *existing, is_new: false });
-                }
-                Swap::Lost(Some(existing)) => {
-                    let message = format!("another operation {} exists", existing.id());
-                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                    return Err(error.about("id").with_current(*existing));
-                }
+                Swap::Lost(Some(existing)) => return Created::existing(&new, *existing),
                 // It was there and is deleted.
                 Swap::Lost(None) => {}
             }
@@ -72,5 +65,17 @@ impl Tracker {
         let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
         Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
             .map_err(|rejection| Error::rejected(&rejection, None))
+    }
+}
+
+impl Created {
+    /// The answer to a create that finds its id taken.
+    pub(crate) fn existing(new: &NewOperation, existing: Operation) -> Result<Self> {
+        if new.id.is_some() && new.describes(&existing) {
+            return Ok(Self { operation: existing, is_new: false });
+        }
+        let message = format!("another operation {} exists", existing.id());
+        let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
+        Err(error.about("id").with_current(existing))
     }
 }
