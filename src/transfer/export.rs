@@ -68,7 +68,8 @@ pub async fn export(store: &dyn Store, path: &Path) -> Result<Exported> {
         }
         position = changes.next;
         sum.update(&buffer);
-        mark = Mark { position: position.to_string(), sum: sum.clone().finalize(), end: changes.at_end, ..mark };
+        (mark.position, mark.end) = (position.to_string(), changes.at_end);
+        mark.sum = mark.sum_after(&sum);
         let before = buffer.len();
         push(path, &mut buffer, &Line::Mark(mark.clone()))?;
         sum.update(buffer.get(before..).unwrap_or_default());

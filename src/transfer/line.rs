@@ -39,10 +39,20 @@ pub(super) struct Mark {
     /// Lines of operations and deletions so far.
     pub(super) operations: u64,
     pub(super) deletions: u64,
-    /// CRC-32 of all bytes before this line.
+    /// CRC-32 of all bytes before this line and of what else it says.
     pub(super) sum: u32,
     /// Whether the feed was at its end.
     pub(super) end: bool,
+}
+
+impl Mark {
+    /// Its sum where this was read before.
+    pub(super) fn sum_after(&self, before: &crc32fast::Hasher) -> u32 {
+        let Self { position, operations, deletions, end, sum: _ } = self;
+        let mut sum = before.clone();
+        sum.update(format!("{position} {operations} {deletions} {end}").as_bytes());
+        sum.finalize()
+    }
 }
 
 impl Line {
@@ -106,7 +116,7 @@ impl<'a> Lines<'a> {
             Line::Store { format, .. } if self.number == 1 && *format > FORMAT => {
                 return Err(self.wrong(format!("format {format} is newer than {FORMAT}")));
             }
-            Line::Mark(mark) if mark.sum != self.sum() => {
+            Line::Mark(mark) if mark.sum != mark.sum_after(&self.sum) => {
                 return Err(self.wrong("what stands before it is not what was written"));
             }
             Line::Store { .. } if self.number > 1 => return Err(self.wrong("a second beginning")),
@@ -120,11 +130,7 @@ impl<'a> Lines<'a> {
         Ok(Some(line))
     }
 
-    /// The sum of what was read.
-    pub(super) fn sum(&self) -> u32 {
-        self.sum.clone().finalize()
-    }
-
+    /// The sum of what was read, to go on with.
     pub(super) fn hasher(&self) -> crc32fast::Hasher {
         self.sum.clone()
     }

@@ -118,7 +118,8 @@ async fn a_later_export_takes_up_changes_and_deletions() {
     assert_eq!((imported.written, imported.deleted), (2, 1));
     let (fresh, copy) = memory().await;
     let imported = import(&*fresh, &file).await.unwrap();
-    assert_eq!((imported.written, imported.newer, imported.deleted), (39, 3, 0));
+    // One is written twice, for it changed; two were deleted, of which one lives again.
+    assert_eq!((imported.written, imported.newer, imported.deleted), (40, 2, 0));
     for tracker_there in [&moved, &copy] {
         assert_eq!(all(tracker_there, 40).await, all(&tracker, 40).await);
         assert_eq!(tracker_there.counts().await.unwrap(), tracker.counts().await.unwrap());
@@ -177,9 +178,9 @@ async fn a_file_that_was_changed_anywhere_is_refused_before_anything_is_written(
     fill(&tracker, 0..6).await;
     export(&*old, &file).await.unwrap();
     let bad = folder.path().join("bad.jsonl");
+    let (new, _) = memory().await;
     for at in 0..fs::read(&file).unwrap().len() {
         fs::write(&bad, flip(&file, at)).unwrap();
-        let (new, _) = memory().await;
         let refused = import(&*new, &bad).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Corrupt, "byte {at}");
         assert_eq!(new.counts().await.unwrap().total(), 0, "byte {at}");

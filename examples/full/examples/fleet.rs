@@ -56,8 +56,7 @@ struct Arguments {
 
 impl Arguments {
     fn read(mut given: impl Iterator<Item = String>) -> Option<Self> {
-        let mut read =
-            Self { database: None, workers: 8, operations: 10_000, seed: 1, kill: false, worker: None };
+        let mut read = Self { database: None, workers: 8, operations: 10_000, seed: 1, kill: false, worker: None };
         while let Some(name) = given.next() {
             match &*name {
                 "--database" => read.database = Some(given.next()?),
@@ -203,8 +202,7 @@ struct Fleet {
 
 impl Fleet {
     fn start(arguments: &Arguments, database: &str, folder: &Path) -> Result<Self, Failed> {
-        let mut fleet =
-            Self { workers: Vec::new(), database: database.into(), folder: folder.into(), killed: 0 };
+        let mut fleet = Self { workers: Vec::new(), database: database.into(), folder: folder.into(), killed: 0 };
         for _ in 0..arguments.workers {
             fleet.workers.push(fleet.spawn()?);
         }
@@ -236,7 +234,10 @@ impl Fleet {
     fn stop(&mut self, bound: Duration) -> Result<(), Failed> {
         for worker in &self.workers {
             // Gone already: nothing to ask.
-            drop(rustix::process::kill_process(rustix::process::Pid::from_child(worker), rustix::process::Signal::TERM));
+            drop(rustix::process::kill_process(
+                rustix::process::Pid::from_child(worker),
+                rustix::process::Signal::TERM,
+            ));
         }
         let until = Instant::now() + bound + BOUND;
         for worker in &mut self.workers {

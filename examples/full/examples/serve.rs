@@ -32,7 +32,8 @@ use serde::Deserialize;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 
-const USAGE: &str = "serve [--addr ADDRESS] (--data DIR | --postgres URL) (--open | --token READ|REPORT|MANAGE:TEXT ..)";
+const USAGE: &str =
+    "serve [--addr ADDRESS] (--data DIR | --postgres URL) (--open | --token READ|REPORT|MANAGE:TEXT ..)";
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
 struct Arguments {
