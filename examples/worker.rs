@@ -218,7 +218,9 @@ async fn work(tracker: &Tracker, job: Job, screen: &Screen) -> longrun::Result<(
         Ok(digest) => format!("completed {} {digest}", job.path.display()),
         Err(RunError::Work(error)) => format!("failed {}: {error}", job.path.display()),
         Err(RunError::Lost(operation)) => format!("failed {}: ended as {}", job.path.display(), operation.status()),
-        Err(RunError::Refused(error)) if error.kind() == ErrorKind::IllegalTransition => {
+        Err(RunError::Refused(error))
+            if matches!(error.kind(), ErrorKind::IllegalTransition | ErrorKind::Terminal) =>
+        {
             // Another process has it in hand, or had.
             let ended = tracker.wait(job.operation.id(), ELSEWHERE).await?;
             format!("elsewhere {}: {}", job.path.display(), ended.status())

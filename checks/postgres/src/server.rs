@@ -163,6 +163,11 @@ impl Server {
         way.socket(self.folder.path()).port(self.port).username("postgres").database("postgres")
     }
 
+    /// The same as a URL, for other programs.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@localhost:{}/postgres?host={}", self.port, self.folder.path().display())
+    }
+
     /// A pool of connections to a database that nobody else uses.
     ///
     /// # Panics

@@ -83,9 +83,7 @@ async fn main() -> Result<(), Failed> {
                 format!("no --database was given, and no server of its own can be started: {error}")
             })?;
             println!("a server of its own in {}", server.socket_folder().display());
-            let socket = server.socket_folder().display();
-            let database = format!("postgres://postgres@localhost:{}/postgres?host={socket}", server.port());
-            lead(&arguments, &database).await
+            lead(&arguments, &server.url()).await
         }
     }
 }
@@ -167,7 +165,8 @@ fn make_files(folder: &Path, seed: u64) -> Result<HashMap<String, String>, Faile
     let mut random = fastrand::Rng::with_seed(seed);
     let mut digests = HashMap::new();
     for number in 0..FILES {
-        let bytes: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(random.usize(1_000..200_000)).collect();
+        let mut bytes = vec![0; random.usize(1_000..200_000)];
+        random.fill(&mut bytes);
         fs::write(folder.join(format!("{number}.file")), &bytes)?;
         digests.insert(format!("{number}.file"), format!("{:x}", Sha256::digest(&bytes)));
     }
@@ -183,7 +182,7 @@ async fn make_operations(tracker: &Tracker, count: usize) -> Result<(), Failed> 
                 let file = format!("{}.file", number as u64 % FILES);
                 tracker.create(NewOperation::new("hash").label("file", file)).await?;
             }
-            longrun::Result::Ok(())
+            Ok::<_, longrun::Error>(())
         });
     }
     while let Some(made) = making.join_next().await {
@@ -233,11 +232,8 @@ impl Fleet {
     /// Asks all to end and waits: they finish what they hold within the bound.
     fn stop(&mut self, bound: Duration) -> Result<(), Failed> {
         for worker in &self.workers {
-            // Gone already: nothing to ask.
-            drop(rustix::process::kill_process(
-                rustix::process::Pid::from_child(worker),
-                rustix::process::Signal::TERM,
-            ));
+            let process = rustix::process::Pid::from_child(worker);
+            let _gone_already = rustix::process::kill_process(process, rustix::process::Signal::TERM);
         }
         let until = Instant::now() + bound + BOUND;
         for worker in &mut self.workers {
