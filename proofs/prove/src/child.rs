@@ -68,7 +68,10 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
 }
 
 async fn live(orders: &Orders) -> Outcome<()> {
-    let options = SledOptions::new(&orders.folder).cache_bytes(reopen::CACHE).sync_flag(orders.sync_flag);
+    let options = SledOptions::new(&orders.folder)
+        .cache_bytes(reopen::CACHE)
+        .journal_bytes(reopen::JOURNAL)
+        .sync_flag(orders.sync_flag);
     let store = SledStore::open_folder(options, Arc::new(SystemClock::default())).await?;
     let tracker = Tracker::builder().open_store(Arc::new(store)).await?;
     say(&format!("o {}\n", tracker.recovery().len()))?;

@@ -17,6 +17,8 @@ use crate::plan::Seen;
 
 /// Small: pages are written and read, not only kept.
 pub(crate) const CACHE: u64 = 1024 * 1024;
+/// Small: its halves are used again and again, and read in no time.
+pub(crate) const JOURNAL: u64 = 4 * 1024 * 1024;
 /// Longer than any open takes on a busy machine: beyond, it hangs.
 const HANGS: Duration = Duration::from_mins(1);
 
@@ -53,7 +55,7 @@ pub(crate) fn look(folder: &Path) -> Result<Found, Refusal> {
 
 fn read(folder: PathBuf) -> Outcome<Found> {
     tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-        let options = SledOptions::new(folder).cache_bytes(CACHE);
+        let options = SledOptions::new(folder).cache_bytes(CACHE).journal_bytes(JOURNAL);
         let store = SledStore::open_folder(options, Arc::new(SystemClock::default())).await?;
         let tracker = Tracker::builder().open_store(Arc::new(store)).await?;
         let mut found = Found {
