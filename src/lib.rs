@@ -33,6 +33,7 @@
 //! | run work, or hold a claim | [`Tracker::run`], [`Run`], [`Reporter`] |
 //! | tell what went wrong | [`Error`], [`ErrorKind`] |
 //! | keep state elsewhere | [`store`] |
+//! | move to another store, back up | [`transfer`] |
 //! | speak the JSON of the page | [`wire`], [`Tracker::patch_json`] |
 //! | decide without a tracker | [`model`] |
 //!
@@ -40,7 +41,7 @@
 //! |---|---|
 //! | `sled` (default) | the store on disk, `Tracker::open` |
 //! | `http` | Graph, Azure and Google over HTTP, as axum routers, and a server with limits |
-//! | `postgres` | `store::PostgresStore`, which many processes share |
+//! | `postgres` | `store::PostgresStore`, which many processes share; `postgres`: operations in the user's own transaction |
 //! | `conformance` | the public suite that every store must pass |
 
 pub mod clock;
@@ -48,8 +49,11 @@ mod error;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod model;
+#[cfg(feature = "postgres")]
+mod postgres_tx;
 pub mod store;
 mod tracker;
+pub mod transfer;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
@@ -57,6 +61,12 @@ pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Status};
 #[cfg(feature = "conformance")]
 pub use store::conformance;
 pub use tracker::{Reporter, Run, RunError, Tracker};
+
+/// Operations inside the user's own PostgreSQL transaction.
+#[cfg(feature = "postgres")]
+pub mod postgres {
+    pub use crate::postgres_tx::{create_in, patch_in};
+}
 
 /// What the tracker's calls take and answer beside what the front page names.
 pub mod calls {

@@ -26,7 +26,7 @@ mod delete;
 mod events;
 #[cfg(feature = "http")]
 mod follow;
-mod future;
+pub(crate) mod future;
 mod group;
 mod health;
 mod held;
@@ -160,6 +160,12 @@ impl Tracker {
 
     fn store(&self) -> &dyn Store {
         &*self.inner.store
+    }
+
+    /// Which open of which store this tracker writes as.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn opened(&self) -> crate::store::Opened {
+        self.store().opened()
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

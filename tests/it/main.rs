@@ -20,5 +20,6 @@ mod store_faults;
 mod store_feed;
 mod store_worker;
 mod texts;
+mod transfer;
 mod transitions;
 mod watching;
