@@ -193,13 +193,7 @@ async fn recover(tracker: &Tracker, what: &str, told: &Told) -> Outcome<()> {
 }
 
 /// A disk that is full before there is a store: refused by a typed error; what it began is no hindrance later.
-fn refused_open(
-    runtime: &tokio::runtime::Runtime,
-    disk: &Disk,
-    but: u64,
-    what: &str,
-    told: &Told,
-) -> Outcome<()> {
+fn refused_open(runtime: &tokio::runtime::Runtime, disk: &Disk, but: u64, what: &str, told: &Told) -> Outcome<()> {
     disk.fill(but)?;
     match runtime.block_on(open(&disk.store())) {
         Ok(_) => lock(told).illegal(&format!("{what}: made where {but} bytes are free")),

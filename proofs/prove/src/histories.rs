@@ -69,8 +69,7 @@ pub(crate) fn run(count: u64, seed: u64, over: Over) -> Outcome<()> {
                 Arc::new(runtime.block_on(SledStore::open_folder(options, clock))?)
             }
         };
-        let store = Arc::new(FaultyStore::new(Arc::clone(&inner)).random(rng.u64(..), FAULTS));
-        let tracker = runtime.block_on(open(&store))?;
+        let (store, tracker) = runtime.block_on(over_faults(Arc::clone(&inner), rng.u64(..)))?;
         for _ in 0..ON_ONE_STORE.min(count - sum.counted) {
             let seed = rng.u64(..) >> 16;
             let recording = runtime.block_on(record(&tracker, seed))?;
@@ -82,12 +81,28 @@ pub(crate) fn run(count: u64, seed: u64, over: Over) -> Outcome<()> {
     sum.finish(seed, begun)
 }
 
-/// Opening may meet a fault too.
-async fn open(store: &Arc<FaultyStore>) -> longrun::Result<Tracker> {
+/// The first of so many histories over this store that no order explains.
+pub(crate) async fn first_illegal(inner: Arc<dyn Store>, seed: u64, most: u64) -> Outcome<Option<String>> {
+    let mut rng = Rng::with_seed(seed);
+    let (_, tracker) = over_faults(inner, rng.u64(..)).await?;
+    for number in 1..=most {
+        let recording = record(&tracker, rng.u64(..) >> 16).await?;
+        if let Verdict::Illegal(evidence) = judge(&recording, BOUND)? {
+            let stuck = recording.calls().get(evidence.stuck);
+            let answer = stuck.map(|call| serde_json::to_string(&call.output())).transpose()?.unwrap_or_default();
+            return Ok(Some(format!("history {number}: no order explains {answer}")));
+        }
+    }
+    Ok(None)
+}
+
+/// A tracker over a store whose calls fail and wait. Opening may meet a fault too.
+async fn over_faults(inner: Arc<dyn Store>, seed: u64) -> longrun::Result<(Arc<FaultyStore>, Tracker)> {
+    let store = Arc::new(FaultyStore::new(inner).random(seed, FAULTS));
     loop {
-        match Tracker::builder().open_store(Arc::clone(store) as Arc<dyn Store>).await {
+        match Tracker::builder().open_store(Arc::clone(&store) as Arc<dyn Store>).await {
             Err(error) if error.is_retryable() => {}
-            opened => return opened,
+            opened => return Ok((store, opened?)),
         }
     }
 }

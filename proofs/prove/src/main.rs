@@ -12,6 +12,7 @@ mod kill;
 mod open;
 mod oracle;
 mod plan;
+mod planted;
 mod power;
 mod process;
 mod reopen;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 /// The result of everything here: who runs a proof reads the error.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const USAGE: &str = "prove kill|power|io|full|linear|flip|orphans COUNT|short [--store sled|memory] [--seed S]";
+const USAGE: &str = "prove kill|power|io|full|linear|flip|orphans COUNT|short [--store sled|memory] [--seed S] | planted [--seed S]";
 /// The cycles of `short`.
 const SHORT: u64 = 60;
 
@@ -46,6 +47,12 @@ fn run(arguments: &[String]) -> Outcome<()> {
     }
     if name == "open" {
         return open::run(rest);
+    }
+    if name == "planted" {
+        let seed = rest.iter().position(|option| option == "--seed").and_then(|at| rest.get(at + 1));
+        return planted::run(
+            seed.map(|seed| seed.parse()).transpose()?.unwrap_or_else(|| fastrand::u32(..).into()),
+        );
     }
     let (count, options) = rest.split_first().ok_or(USAGE)?;
     let count = if count == "short" { SHORT } else { count.parse()? };
