@@ -90,7 +90,7 @@ pub(super) async fn get(asking: &Asking<'_>) -> Result<Response, Fault> {
         let _slot = call.face.slots.take(&call.principal.name)?;
         let only = Precondition { if_none_match: precondition.if_none_match.clone(), ..Precondition::none() };
         let changed = |operation: &Operation| match only.if_none_match {
-            Some(_) => only.check(Some(&operation.etag())).is_ok(),
+            Some(_) => only.check(Some(operation.version())).is_ok(),
             None => operation.is_terminal(),
         };
         operation = call.tracker().wait_until(call.id()?, bound, changed).await?;
@@ -98,9 +98,9 @@ pub(super) async fn get(asking: &Asking<'_>) -> Result<Response, Fault> {
     }
     let matched = Precondition { if_match: precondition.if_match.clone(), ..Precondition::none() };
     matched
-        .check(Some(&operation.etag()))
+        .check(Some(operation.version()))
         .map_err(|unmet| Error::rejected(&Rejection::Precondition(unmet), Some(operation.clone())))?;
-    let mut response = if precondition.check(Some(&operation.etag())).is_ok() {
+    let mut response = if precondition.check(Some(operation.version())).is_ok() {
         shown(asking, &operation, None)
     } else {
         let mut response = empty(StatusCode::NOT_MODIFIED);
@@ -182,6 +182,6 @@ pub(super) async fn start(asking: &Asking<'_>, body: Body) -> Result<Response, F
     let body = call.read(body).await?;
     let holder =
         wire::holder(&body).map(|holder| holder.unwrap_or_else(|| format!("http:{}", call.face.fresh_id())));
-    let operation = call.tracker().claim_parsed(call.id()?, &precondition, holder).await?;
+    let operation = call.tracker().claim_parsed(call.id()?, &precondition, holder.map(Into::into)).await?;
     Ok(changed(asking, &operation, None))
 }

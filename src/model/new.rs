@@ -1,5 +1,7 @@
 //! What a caller says to create an operation, and the first record made of it.
 
+use std::sync::Arc;
+
 use super::id::OperationId;
 use super::operation::{Operation, Version};
 use super::patch::{Applied, Intent, Patch};
@@ -16,7 +18,7 @@ use super::timestamp::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct NewOperation {
     pub(crate) id: Option<OperationId>,
-    pub(crate) type_name: Option<Box<str>>,
+    pub(crate) type_name: Option<Arc<str>>,
     pub(crate) labels: Vec<(Box<str>, Box<str>)>,
     pub(crate) retry_of: Option<OperationId>,
     pub(crate) patch: Patch,

@@ -1,6 +1,7 @@
 //! The record of one operation and its version.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 use serde::de::DeserializeOwned;
@@ -71,7 +72,8 @@ fn base36(f: &mut fmt::Formatter<'_>, mut value: u64) -> fmt::Result {
 pub struct Operation {
     pub(crate) id: OperationId,
     pub(crate) version: Version,
-    pub(crate) type_name: Option<Box<str>>,
+    /// Shared, as the holder is: a change copies the record.
+    pub(crate) type_name: Option<Arc<str>>,
     /// Sorted by key.
     pub(crate) labels: Box<[(Box<str>, Box<str>)]>,
     pub(crate) retry_of: Option<OperationId>,

@@ -10,6 +10,8 @@
 //! Members are judged against the resulting state; what is refused applies none of its parts
 //! (RFC 5789 2). The rules are PROTOCOL (a) B-E, (b) 1-9 and (e).
 
+use std::sync::Arc;
+
 use chrono::{DateTime, FixedOffset};
 
 use super::json::Json;
@@ -43,7 +45,7 @@ pub struct Patch {
     pub(crate) failure: Option<Failure>,
     pub(crate) intent: Intent,
     /// Only while this holder has the claim.
-    pub(crate) held_by: Option<Box<str>>,
+    pub(crate) held_by: Option<Arc<str>>,
     /// A tag that came in the body: checked after the members, not before them (PROTOCOL 83, b).
     pub(crate) body_match: Option<Tags>,
     unfit: Option<Unfit>,
@@ -83,7 +85,7 @@ pub(crate) enum Intent {
     /// A sign of life: always writes a later time.
     Heartbeat,
     /// Running for this holder and nobody else.
-    Claim(Box<str>),
+    Claim(Arc<str>),
     /// A wish that it ends.
     Cancel,
 }
@@ -95,8 +97,8 @@ impl Patch {
     }
 
     /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else.
-    pub fn claim(holder: impl Into<String>) -> Self {
-        let intent = Intent::Claim(holder.into().into());
+    pub fn claim(holder: impl Into<Arc<str>>) -> Self {
+        let intent = Intent::Claim(holder.into());
         Self { status: Some(Status::Running), intent, ..Self::default() }
     }
 
@@ -197,8 +199,8 @@ impl Patch {
     }
 
     /// Only while this holder has, or had at the end, the claim.
-    pub fn held_by(mut self, holder: impl Into<String>) -> Self {
-        self.held_by = Some(holder.into().into());
+    pub fn held_by(mut self, holder: impl Into<Arc<str>>) -> Self {
+        self.held_by = Some(holder.into());
         self
     }
 
@@ -268,10 +270,12 @@ impl Operation {
     /// Applies a patch: the next record, or why not. Pure: `now` and the rules are all it knows beside
     /// the operation.
     pub fn apply(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
-        patch.precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        patch.precondition.check(Some(self.version())).map_err(Rejection::Precondition)?;
         patch.check(rules)?;
-        let in_body = Precondition { if_match: patch.body_match.clone(), ..Precondition::none() };
-        in_body.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        if let Some(tags) = &patch.body_match {
+            let in_body = Precondition { if_match: Some(tags.clone()), ..Precondition::none() };
+            in_body.check(Some(self.version())).map_err(Rejection::Precondition)?;
+        }
         if let Some(holder) = &patch.held_by
             && self.holder() != Some(holder)
         {
@@ -299,14 +303,14 @@ impl Operation {
             _ if moves || !beats => self.move_time(&time, now),
             _ => now.max(self.last_action.next_tick()),
         };
-        let notable = next.state.without_progress() != self.state.without_progress()
-            || next.resource_location != self.resource_location;
+        let notable =
+            !next.state.is_but_for_progress(&self.state) || next.resource_location != self.resource_location;
         Ok(Applied::Changed { next: next.numbered(rules), notable })
     }
 
     /// Whether this may be deleted (PROTOCOL 99, 100).
     pub fn check_delete(&self, precondition: &Precondition) -> Result<(), Rejection> {
-        precondition.check(Some(&self.etag())).map_err(Rejection::Precondition)?;
+        precondition.check(Some(self.version())).map_err(Rejection::Precondition)?;
         if self.is_terminal() { Ok(()) } else { Err(Rejection::Active { current: self.status() }) }
     }
 
@@ -450,11 +454,15 @@ impl Patch {
 }
 
 impl State {
-    /// This state as if no progress had been told.
-    fn without_progress(&self) -> Self {
-        match self {
-            Self::Running(work) => Self::Running(Work { progress: None, ..work.clone() }),
-            other => other.clone(),
+    /// Whether this is the other state, whatever progress each tells.
+    fn is_but_for_progress(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Running(this), Self::Running(that)) => {
+                let Work { started, holder, progress: _, cancellation_requested } = this;
+                (started, holder, cancellation_requested)
+                    == (&that.started, &that.holder, &that.cancellation_requested)
+            }
+            (this, that) => this == that,
         }
     }
 }

@@ -136,11 +136,11 @@ impl From<&Operation> for Tags {
 }
 
 impl Tags {
-    fn name(&self, current: Option<&ETag>) -> bool {
+    fn name(&self, current: Option<Version>) -> bool {
         match (self, current) {
             (_, None) => false,
             (Self::Any, Some(_)) => true,
-            (Self::List(list), Some(current)) => list.contains(current),
+            (Self::List(list), Some(current)) => list.contains(&current.into()),
         }
     }
 }
@@ -171,8 +171,8 @@ impl Precondition {
         Self::default()
     }
 
-    /// Checks the table above on the tag of the current representation; `None` where there is none.
-    pub fn check(&self, current: Option<&ETag>) -> Result<(), Unmet> {
+    /// Checks the table above on the current version; `None` where there is no operation.
+    pub fn check(&self, current: Option<Version>) -> Result<(), Unmet> {
         if self.if_match.as_ref().is_some_and(|tags| !tags.name(current)) {
             return Err(Unmet::DoesNotMatch);
         }

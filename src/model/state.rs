@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::json::Json;
 use super::text::{self, Unfit};
@@ -239,7 +240,7 @@ pub struct Work {
     /// The `lastActionDateTime` that the move to Running wrote.
     pub started: Timestamp,
     /// Who claimed it.
-    pub holder: Option<Box<str>>,
+    pub holder: Option<Arc<str>>,
     /// The last progress told.
     pub progress: Option<Progress>,
     /// When somebody asked a running one to end.

@@ -99,6 +99,9 @@ impl std::error::Error for RecordError {}
 /// Bytes before the body: format, checksum, sequence.
 const HEADER: usize = 13;
 
+/// Most records fit into so many bytes, which are asked of the allocator at once.
+const USUAL: usize = 192;
+
 /// The key under which an id's record stands: one byte for the form of the id, then the id.
 ///
 /// Keys that begin with 0 belong to the store itself; no id has one.
@@ -129,7 +132,9 @@ pub struct Unplaced {
 impl Unplaced {
     /// Encodes all but the place.
     pub fn new(key: &[u8], entry: &Entry) -> Result<Self, RecordError> {
-        let bytes = postcard::to_extend(&Body::from(entry), vec![0; HEADER])
+        let mut bytes = Vec::with_capacity(USUAL);
+        bytes.resize(HEADER, 0);
+        let bytes = postcard::to_extend(&Body::from(entry), bytes)
             .map_err(|_| RecordError::Corrupt("cannot be encoded"))?;
         let mut sum = crc32fast::Hasher::new();
         sum.update(key);

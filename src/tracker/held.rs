@@ -2,10 +2,11 @@
 //! alone; no I/O.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::model::{Operation, OperationId};
 
@@ -13,7 +14,7 @@ use crate::model::{Operation, OperationId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Claim {
     pub(super) id: OperationId,
-    pub(super) holder: String,
+    pub(super) holder: Arc<str>,
 }
 
 /// A claim whose `Run` is alive.
@@ -43,8 +44,8 @@ pub(super) enum Closing {
 pub(super) struct Held {
     next: AtomicU64,
     alive: Mutex<HashMap<u64, Alive>>,
-    /// Claims alive; watched by `close`.
-    count: watch::Sender<usize>,
+    /// The last claim alive was let go; waited for by `close`.
+    emptied: Notify,
     /// Claims dropped and not settled yet.
     dropped: Mutex<BTreeMap<u64, Claim>>,
     /// Rises with every dropped claim; watched by maintain.
@@ -57,7 +58,7 @@ impl Default for Held {
         Self {
             next: AtomicU64::new(1),
             alive: Mutex::default(),
-            count: watch::Sender::new(0),
+            emptied: Notify::new(),
             dropped: Mutex::default(),
             drops: watch::Sender::new(0),
             closing: watch::Sender::new(Closing::No),
@@ -80,16 +81,18 @@ impl Held {
     }
 
     pub(super) fn hold(&self, number: u64, claim: Claim) {
-        let mut alive = self.alive();
-        alive.insert(number, Alive { claim, sent: false, interrupted: None });
-        self.count.send_replace(alive.len());
+        self.alive().insert(number, Alive { claim, sent: false, interrupted: None });
     }
 
     /// The claim is ended, or was never made.
     pub(super) fn let_go(&self, number: u64) -> Option<Claim> {
         let mut alive = self.alive();
         let claim = alive.remove(&number);
-        self.count.send_replace(alive.len());
+        let emptied = alive.is_empty();
+        drop(alive);
+        if emptied {
+            self.emptied.notify_waiters();
+        }
         claim.map(|alive| alive.claim)
     }
 
@@ -144,9 +147,15 @@ impl Held {
 
     /// Ends when nothing is held.
     pub(super) async fn none_alive(&self) {
-        let mut count = self.count.subscribe();
-        // The sender lives in `self`.
-        drop(count.wait_for(|count| *count == 0).await);
+        loop {
+            let mut emptied = pin!(self.emptied.notified());
+            // Counted from here: what is let go after the look is not missed.
+            emptied.as_mut().enable();
+            if self.len() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     /// Ends when closing has come this far.

@@ -33,6 +33,7 @@ mod hub;
 mod ids;
 mod list;
 mod maintain;
+mod many;
 mod read;
 mod recovery;
 mod run;
@@ -277,11 +278,11 @@ impl Tracker {
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, None, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
-                Err(match precondition.check(Some(&current.etag())) {
+                Err(match precondition.check(Some(current.version())) {
                     Ok(()) => error,
                     Err(unmet) => Error::rejected(&Rejection::Precondition(unmet), Some(current)),
                 })
@@ -295,21 +296,33 @@ impl Tracker {
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
-        Ok(self.swap_until(id, rounds, patch).await?.operation)
+        Ok(self.swap_until(id, None, rounds, patch).await?.operation)
     }
 
-    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched. A record that the
+    /// caller remembers saves the load: a swap tells whether it is still the newest.
     async fn swap_until<'p>(
         &self,
         id: &OperationId,
+        remembered: Option<&Operation>,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Patched> {
-        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+        let mut may_be_old = remembered.is_some();
+        let mut current = match remembered {
+            Some(operation) => operation.clone(),
+            None => self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?,
+        };
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
+                // Only a swap can tell that it was not.
+                Ok(Applied::Unchanged) | Err(_) if may_be_old => {
+                    may_be_old = false;
+                    current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+                    continue;
+                }
                 Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
@@ -328,6 +341,7 @@ impl Tracker {
                 Swap::Lost(Some(winner)) => current = *winner,
                 Swap::Lost(None) => return Err(Error::not_found(id)),
             }
+            may_be_old = false;
             round = round.saturating_add(1);
             if rounds.is_some_and(|rounds| round >= rounds) {
                 return Err(contended(Some(current)));
@@ -428,7 +442,7 @@ impl Tracker {
     /// assert_eq!(error.kind(), ErrorKind::IllegalTransition);
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
-    pub async fn claim(&self, id: &OperationId, holder: impl Into<String>) -> Result<Operation> {
+    pub async fn claim(&self, id: &OperationId, holder: impl Into<Arc<str>>) -> Result<Operation> {
         self.claim_parsed(id, &Precondition::none(), Ok(holder.into())).await
     }
 
@@ -437,7 +451,7 @@ impl Tracker {
         &self,
         id: &OperationId,
         precondition: &Precondition,
-        parsed: Result<String>,
+        parsed: Result<Arc<str>>,
     ) -> Result<Operation> {
         if self.held().is_closing() {
             return Err(crate::store::StoreError::Closed.into());

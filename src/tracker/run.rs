@@ -128,8 +128,8 @@ impl News {
 }
 
 impl Reporter {
-    pub(super) fn new(tracker: Tracker, id: OperationId, holder: String) -> Self {
-        Self { tracker, id, holder: holder.into(), told: Arc::default() }
+    pub(super) fn new(tracker: Tracker, id: OperationId, holder: Arc<str>) -> Self {
+        Self { tracker, id, holder, told: Arc::default() }
     }
 
     fn news(&self) -> MutexGuard<'_, News> {
@@ -320,7 +320,7 @@ impl Tracker {
         let (tracker, id) = (self.clone(), id.clone());
         async move {
             let run = tracker.start(&id).await.map_err(RunError::Refused)?;
-            let reporter = Reporter::new(tracker.clone(), id, run.holder().to_owned());
+            let reporter = Reporter::new(tracker.clone(), id, run.holder());
             let type_name = run.operation().type_name();
             let span = tracing::info_span!("operation", operation.id = %run.id(), operation.type = type_name);
             match drive(&tracker, &run, &reporter, &span, work).await {

@@ -1,6 +1,7 @@
 //! The claim that a caller holds, and what becomes of one that is dropped.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -123,7 +124,8 @@ impl Tracker {
     pub async fn start(&self, id: &OperationId) -> Result<Run> {
         self.enter().await?;
         let number = self.held().number();
-        let claim = Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number) };
+        let claim =
+            Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number).into() };
         self.held().hold(number, claim.clone());
         let guard = Guard { tracker: self.clone(), number, claim, armed: AtomicBool::new(false) };
         // Looked at after the claim is on the list: `close` sees the claim, or this sees `close`.
@@ -203,8 +205,8 @@ impl Run {
         self.claim.number
     }
 
-    pub(super) fn holder(&self) -> &str {
-        &self.claim.claim.holder
+    pub(super) fn holder(&self) -> Arc<str> {
+        Arc::clone(&self.claim.claim.holder)
     }
 
     /// Progress, 0 to 100; never back.
@@ -230,7 +232,7 @@ impl Run {
     /// Ends when somebody asks for the end, when the operation is no longer this claim's, or when the
     /// tracker closes.
     pub async fn cancelled(&self) {
-        let reporter = Reporter::new(self.tracker().clone(), self.id().clone(), self.holder().to_owned());
+        let reporter = Reporter::new(self.tracker().clone(), self.id().clone(), self.holder());
         reporter.cancelled().await;
     }
 
@@ -249,11 +251,11 @@ impl Run {
 
     pub(super) async fn end(self, patch: Patch, rounds: Option<u32>) -> Result<Operation, EndError> {
         let patch = patch.held_by(self.holder());
-        let ended = self.claim.tracker.update(self.operation.id(), rounds, |_| Ok(&patch)).await;
-        match ended {
-            Ok(operation) => {
+        let remembered = Some(&self.operation);
+        match self.claim.tracker.swap_until(self.operation.id(), remembered, rounds, |_| Ok(&patch)).await {
+            Ok(ended) => {
                 self.claim.disarm();
-                Ok(operation)
+                Ok(ended.operation)
             }
             Err(error) => Err(EndError { error, run: Box::new(self) }),
         }

@@ -11,6 +11,7 @@ mod support;
 mod claims;
 mod closing;
 mod maintaining;
+mod many;
 mod page_replay;
 mod running;
 mod seeing;

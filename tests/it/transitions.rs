@@ -490,7 +490,7 @@ fn rules_74_to_84_preconditions() {
     assert!(any.check(None).is_err());
     let mut none = Precondition::none();
     none.if_none_match = Some(Tags::Any);
-    assert!(none.check(None).is_ok() && none.check(Some(&current)).is_err());
+    assert!(none.check(None).is_ok() && none.check(Some(operation.version())).is_err());
 }
 
 /// 118, FAULTS 22: what is and is not a list of tags.

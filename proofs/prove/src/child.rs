@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use longrun::calls::EndError;
 use longrun::clock::SystemClock;
-use longrun::store::{SledOptions, SledStore};
+use longrun::store::SledStore;
 use longrun::{Failure, NewOperation, OperationId, Run, Tracker};
 
 use crate::plan::{Mix, Name, Step};
@@ -69,7 +69,7 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
 }
 
 async fn live(orders: &Orders) -> Outcome<()> {
-    let options = SledOptions::new(&orders.folder).cache_bytes(reopen::CACHE).sync_flag(orders.sync_flag);
+    let options = reopen::options(&orders.folder).sync_flag(orders.sync_flag);
     let store = SledStore::open_folder(options, Arc::new(SystemClock::default())).await?;
     let tracker = Tracker::builder().open_store(Arc::new(store)).await?;
     say(&format!("o {}\n", tracker.recovery().len()))?;

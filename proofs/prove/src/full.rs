@@ -20,7 +20,7 @@ use crate::tally::Tally;
 use crate::{Outcome, scratch};
 
 /// An empty store leaves of these hardly more than sled wants free: the journal takes what fits, sled soon nothing.
-const TIGHT: u64 = 52;
+const TIGHT: u64 = 40;
 /// Room for a store that grows, once the ballast is gone.
 const ROOMY: u64 = 112;
 const WRITERS: u32 = 4;

@@ -13,7 +13,7 @@ use linear::operation::{Ask, Line, Recording, Text, Worth, judge};
 use linear::{Evidence, Verdict};
 use longrun::clock::SystemClock;
 use longrun::conformance::FaultyStore;
-use longrun::store::{MemoryStore, SledOptions, SledStore, Store};
+use longrun::store::{MemoryStore, SledStore, Store};
 use longrun::{OperationId, Tracker};
 
 use self::clients::Client;
@@ -65,7 +65,7 @@ pub(crate) fn run(count: u64, seed: u64, over: Over) -> Outcome<()> {
         let inner: Arc<dyn Store> = match over {
             Over::Memory => Arc::new(runtime.block_on(MemoryStore::in_memory(clock))?),
             Over::Sled => {
-                let options = SledOptions::new(folder.path().join("store")).cache_bytes(reopen::CACHE);
+                let options = reopen::options(&folder.path().join("store"));
                 Arc::new(runtime.block_on(SledStore::open_folder(options, clock))?)
             }
         };

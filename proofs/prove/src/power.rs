@@ -254,7 +254,7 @@ fn teeth(rng: &mut Rng, tally: &mut Tally) -> Outcome<()> {
         disk: SyncFlag::Refused,
         from_the_start: true,
     };
-    // What sled holds matters when the journal's halves were used again: after 16 MiB.
+    // What sled holds matters when the journal's halves were used again: after 4 MiB.
     let long = Tooth { mix: Mix::Long, acknowledged: 1_500, from_the_start: false, ..by_data_sync };
     let all = [
         Tooth { name: "folder", plant: folder, ..by_data_sync },

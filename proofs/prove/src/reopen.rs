@@ -17,6 +17,8 @@ use crate::plan::Seen;
 
 /// Small: pages are written and read, not only kept.
 pub(crate) const CACHE: u64 = 1024 * 1024;
+/// Small: its halves are used again and again, and read in no time.
+pub(crate) const JOURNAL: u64 = 4 * 1024 * 1024;
 /// Longer than any open takes on a busy machine: beyond, it hangs.
 const HANGS: Duration = Duration::from_mins(1);
 
@@ -80,11 +82,12 @@ async fn read(folder: PathBuf) -> Outcome<Found> {
     Ok(found)
 }
 
-fn options(folder: &Path) -> SledOptions {
-    SledOptions::new(folder).cache_bytes(CACHE)
+/// Of every store here: little cache, a small journal.
+pub(crate) fn options(folder: &Path) -> SledOptions {
+    SledOptions::new(folder).cache_bytes(CACHE).journal_bytes(JOURNAL)
 }
 
-/// Opens a folder as a host does, with little cache.
+/// Opens a folder as a host does.
 pub(crate) async fn open(folder: &Path) -> longrun::Result<Tracker> {
     let store = SledStore::open_folder(options(folder), Arc::new(SystemClock::default())).await?;
     Tracker::builder().open_store(Arc::new(store)).await

@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::{oneshot, watch};
 
 mod engine;
+mod fate;
 mod index;
 mod journal;
 mod meta;
@@ -61,6 +62,8 @@ pub struct Embedded<E: Engine> {
 }
 
 struct Shared<E> {
+    /// The store, for ever.
+    store: u64,
     state: Mutex<State>,
     /// Tells the worker that there is something to do.
     wake: Condvar,
@@ -71,6 +74,8 @@ struct Shared<E> {
     listeners: Listeners,
     /// Instances before this one are dead.
     dead_before: OnceLock<u32>,
+    /// The newest open, as the state has it: asked for with every write, so without its lock.
+    instance: AtomicU32,
     /// Somebody was refused while the disk was full.
     asked: AtomicBool,
     closed: watch::Sender<bool>,
@@ -121,6 +126,8 @@ impl<E: Engine> Embedded<E> {
             });
             let shared = match scanned {
                 Ok((engine, state)) => Arc::new(Shared {
+                    store: state.meta.store,
+                    instance: AtomicU32::new(state.meta.instance),
                     state: Mutex::new(state),
                     wake: Condvar::new(),
                     jobs: Mutex::default(),
@@ -165,11 +172,15 @@ impl<E: Engine> Embedded<E> {
             let now = self.shared.clock.monotonic();
             let mut state = self.shared.lock();
             let submitted = state.submit(id, expected, entry, unplaced, durability, now);
-            if matches!(state.mode, Mode::Full { .. }) {
-                self.shared.asked.store(true, std::sync::atomic::Ordering::Release);
+            let full = matches!(state.mode, Mode::Full { .. });
+            if full {
+                self.shared.asked.store(true, Ordering::Release);
             }
+            let wakes = state.wakes() || full;
             drop(state);
-            self.shared.wake.notify_one();
+            if wakes {
+                self.shared.wake.notify_one();
+            }
             submitted?
         };
         match submitted {
@@ -180,12 +191,12 @@ impl<E: Engine> Embedded<E> {
                 Ok(Swap::Stored)
             }
             Submitted::Waits(outcome) => {
-                outcome.await.map_err(|_| StoreError::indefinite("the store's thread ended"))??;
+                outcome.await.ok_or_else(|| StoreError::indefinite("the store's thread ended"))??;
                 Ok(Swap::Stored)
             }
             Submitted::Lost => Ok(Swap::Lost(self.shared.load(id)?)),
             Submitted::LostTo(outcome) => {
-                let outcome = outcome.await.map_err(|_| StoreError::definite("the store's thread ended"))?;
+                let outcome = outcome.await.ok_or_else(|| StoreError::definite("the store's thread ended"))?;
                 // Whatever became of the other write, this one was not made.
                 outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))?;
                 Ok(Swap::Lost(self.shared.load(id)?))
@@ -249,8 +260,8 @@ impl<E: Engine> Shared<E> {
 #[async_trait]
 impl<E: Engine> Store for Embedded<E> {
     fn opened(&self) -> Opened {
-        let meta = self.shared.lock().meta;
-        Opened::new(meta.store, meta.instance, self.exclusive)
+        let instance = self.shared.instance.load(Ordering::Acquire);
+        Opened::new(self.shared.store, instance, self.exclusive)
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {

@@ -1,12 +1,44 @@
 //! Operations ordered by an instant, ties by id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Bound;
 
 use crate::model::OperationId;
 
 /// The number of an operation in the index.
 pub(super) type Slot = u32;
+
+/// Hashes slots: our own numbers, given in turn, which nobody outside chooses.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct BySlot;
+
+impl BuildHasher for BySlot {
+    type Hasher = SlotHasher;
+
+    fn build_hasher(&self) -> SlotHasher {
+        SlotHasher(0)
+    }
+}
+
+/// Spreads one slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SlotHasher(u64);
+
+impl Hasher for SlotHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32((*byte).into()));
+    }
+
+    fn write_u32(&mut self, slot: Slot) {
+        // 2^64 divided by the golden ratio: neighbours end up far apart, in the high bits too.
+        self.0 = (self.0 ^ u64::from(slot)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// A place in the order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
+use super::fate::{Fate, Waiter};
 use super::index::Index;
 use super::meta::Meta;
-use super::order::Slot;
+use super::order::{BySlot, Slot};
 use crate::model::{Operation, OperationId, Version};
 use crate::store::record::{Entry, Record, Unplaced};
 use crate::store::{Durability, StoreError};
+
+/// What a caller needs, beside others on few cores, to write again when it is answered.
+const COMES_BACK: Duration = Duration::from_micros(8);
+/// No group waits longer for more.
+const PATIENCE: Duration = Duration::from_millis(4);
 
 /// How a group ended for those who wait for it.
 pub(super) type Outcome = Result<(), Failed>;
@@ -76,7 +80,8 @@ pub(super) struct Recent {
 #[derive(Debug, Default)]
 struct Group {
     slots: Vec<Slot>,
-    waiters: Vec<oneshot::Sender<Outcome>>,
+    fate: Fate,
+    waiters: usize,
     /// When its first write came, by the monotonic clock.
     since: Option<Duration>,
 }
@@ -86,7 +91,8 @@ struct Group {
 pub(super) struct Taken {
     pub(super) number: u64,
     pub(super) writes: Vec<Write>,
-    pub(super) waiters: Vec<oneshot::Sender<Outcome>>,
+    pub(super) fate: Fate,
+    pub(super) waiters: usize,
 }
 
 #[derive(Debug)]
@@ -103,17 +109,30 @@ pub(super) enum Submitted {
     /// It is the newest record and may be acknowledged.
     Shown,
     /// It is the newest record; acknowledge it when the group is durable.
-    Waits(oneshot::Receiver<Outcome>),
+    Waits(Waiter),
     /// The record has another version. What readers see now may be answered.
     Lost,
     /// The record has another version that is not shown yet: wait, then answer what readers see.
-    LostTo(oneshot::Receiver<Outcome>),
+    LostTo(Waiter),
+}
+
+/// Whether, and for what, the worker sleeps: it is woken for nothing less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sleep {
+    /// It is awake, or has been woken.
+    No,
+    /// For any write.
+    Idle,
+    /// An Eventual write has set its alarm: for a write that somebody waits for.
+    Flush,
+    /// For a group of this many waiters.
+    Gathers(usize),
 }
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) index: Index,
-    pub(super) recent: HashMap<Slot, Recent>,
+    pub(super) recent: HashMap<Slot, Recent, BySlot>,
     pub(super) mode: Mode,
     pub(super) meta: Meta,
     /// The next place in the feed.
@@ -122,6 +141,10 @@ pub(super) struct State {
     pub(super) durable: u64,
     group: Group,
     number: u64,
+    /// How the worker sleeps.
+    pub(super) sleep: Sleep,
+    /// How many callers seem to be writing: those answered last, and those who waited then.
+    callers: usize,
     /// Whether the engine is written and holds all that was acknowledged.
     pub(super) sound: bool,
     /// The group that the worker has taken: its writes, and when the first came.
@@ -135,7 +158,7 @@ impl State {
         let sound = matches!(mode, Mode::Open);
         Self {
             index,
-            recent: HashMap::new(),
+            recent: HashMap::default(),
             mode,
             meta,
             next,
@@ -143,6 +166,8 @@ impl State {
             group: Group::default(),
             number: 1,
             taken: None,
+            sleep: Sleep::No,
+            callers: 0,
             sound,
         }
     }
@@ -241,14 +266,44 @@ impl State {
     }
 
     /// Waits for all that was submitted so far: groups become durable in order.
-    fn wait(&mut self) -> oneshot::Receiver<Outcome> {
-        let (sender, receiver) = oneshot::channel();
-        self.group.waiters.push(sender);
-        receiver
+    fn wait(&mut self) -> Waiter {
+        self.group.waiters = self.group.waiters.saturating_add(1);
+        self.group.fate.waiter()
     }
 
-    pub(super) fn has_waiters(&self) -> bool {
-        !self.group.waiters.is_empty()
+    /// Those who wait for the group.
+    pub(super) fn waiters(&self) -> usize {
+        self.group.waiters
+    }
+
+    /// So many are answered now, and will probably write again.
+    pub(super) fn expect_back(&mut self, answered: usize) {
+        self.callers = answered.saturating_add(self.waiters());
+    }
+
+    /// How many waiters make a full group: half of the callers, so that the others come while it is synced.
+    pub(super) fn enough(&self) -> usize {
+        self.callers / 2
+    }
+
+    /// How long a group waits to be full: what so many callers need to come back.
+    pub(super) fn patience(&self) -> Duration {
+        let callers = u32::try_from(self.callers).unwrap_or(u32::MAX);
+        COMES_BACK.saturating_mul(callers).min(PATIENCE)
+    }
+
+    /// Whether the worker sleeps and has to be woken for what is there now; once for each sleep.
+    pub(super) fn wakes(&mut self) -> bool {
+        let wakes = match self.sleep {
+            Sleep::No => false,
+            Sleep::Idle => self.has_writes() || self.waiters() > 0,
+            Sleep::Flush => self.waiters() > 0,
+            Sleep::Gathers(enough) => self.waiters() >= enough,
+        };
+        if wakes {
+            self.sleep = Sleep::No;
+        }
+        wakes
     }
 
     pub(super) fn has_writes(&self) -> bool {
@@ -262,7 +317,7 @@ impl State {
 
     /// The worker takes the group; a new one begins.
     pub(super) fn take(&mut self) -> Taken {
-        let Group { slots, waiters, since } = std::mem::take(&mut self.group);
+        let Group { slots, fate, waiters, since } = std::mem::take(&mut self.group);
         self.taken = since.map(|since| (slots.len(), since));
         let number = self.number;
         self.number = number.saturating_add(1);
@@ -272,7 +327,7 @@ impl State {
             let (record, bytes) = (Arc::clone(&recent.newest), std::mem::take(&mut recent.bytes));
             Some(Write { slot, record, bytes, hides_engine })
         });
-        Taken { number, writes: writes.collect(), waiters }
+        Taken { number, writes: writes.collect(), fate, waiters }
     }
 
     /// What the engine holds now is what readers go on seeing when it is overwritten.
@@ -304,16 +359,16 @@ impl State {
         }
     }
 
-    /// Gives up what was submitted and not taken: nothing of it was written.
-    pub(super) fn abandon_group(&mut self) -> Vec<oneshot::Sender<Outcome>> {
-        let Group { slots, waiters, .. } = std::mem::take(&mut self.group);
+    /// Gives up what was submitted and not taken: nothing of it was written. Who waits for it is to be told.
+    pub(super) fn abandon_group(&mut self) -> Fate {
+        let Group { slots, fate, .. } = std::mem::take(&mut self.group);
         for slot in slots {
             if self.recent.get(&slot).is_some_and(|recent| matches!(recent.shown, Shown::Nothing)) {
                 self.recent.remove(&slot);
                 self.index.release(slot);
             }
         }
-        waiters
+        fate
     }
 
     /// Writes that are not durable yet, how long the first of them has waited, and how far the feed is behind.

@@ -4,12 +4,11 @@
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::engine::{Engine, EngineError, is_full};
+use super::fate::Fate;
 use super::meta;
 use super::order::Slot;
-use super::state::{Failed, Mode, Outcome, State, Taken};
+use super::state::{Failed, Mode, Sleep, State, Taken};
 use super::{BLOCK, Job, Shared};
 use crate::model::{TICKS_PER_SECOND, Timestamp};
 use crate::store::StoreError;
@@ -41,11 +40,12 @@ impl<E: Engine> Shared<E> {
     /// Runs until the store is closed and drained.
     pub(super) fn work(&self) {
         let _end = End(self);
-        let mut due = Due { flush: None, look: Instant::now() };
+        let mut due = Due { flush: None, look: Instant::now(), full: None };
         self.look(&mut due);
         loop {
             match self.await_work(&mut due) {
                 Work::Group(taken, reserve) => {
+                    due.full = None;
                     self.commit(taken, reserve);
                     if self.lock().index.tombstones().len() >= MAX_TOMBSTONES {
                         due.look = Instant::now();
@@ -92,7 +92,18 @@ impl<E: Engine> Shared<E> {
             // Counted from the group's first write: later ones must not put it off.
             due.flush = state.has_writes().then(|| due.flush.unwrap_or(now + EVENTUAL));
             let is_due = due.flush.is_some_and(|flush| closing || flush <= now);
-            if state.has_waiters() || is_due {
+            let waiters = state.waiters();
+            if waiters > 0 && waiters < state.enough() && !is_due && !closing {
+                let until = *due.full.get_or_insert(now + state.patience());
+                if now < until {
+                    state.sleep = Sleep::Gathers(state.enough());
+                    let waited = self.wake.wait_timeout(state, until.saturating_duration_since(now));
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    state.sleep = Sleep::No;
+                    continue;
+                }
+            }
+            if waiters > 0 || is_due {
                 due.flush = None;
                 let reserve = state
                     .wants_reserve()
@@ -113,6 +124,7 @@ impl<E: Engine> Shared<E> {
             if look.is_some_and(|look| look <= now) {
                 return Work::Look;
             }
+            state.sleep = if due.flush.is_some() { Sleep::Flush } else { Sleep::Idle };
             state = match due.flush.into_iter().chain(look).min() {
                 None => self.wake.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
@@ -120,25 +132,25 @@ impl<E: Engine> Shared<E> {
                     waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+            state.sleep = Sleep::No;
         }
     }
 
     /// Writes a group, makes it durable, shows it, answers its waiters.
-    fn commit(&self, mut taken: Taken, reserve: Option<meta::Meta>) {
-        let outcome = self.write(&taken, reserve);
-        let waiters = std::mem::take(&mut taken.waiters);
-        match outcome {
+    fn commit(&self, taken: Taken, reserve: Option<meta::Meta>) {
+        match self.write(&taken, reserve) {
             Ok(()) => {
                 let mut state = self.lock();
                 if let Some(meta) = reserve {
                     state.meta.reserved = meta.reserved;
                 }
                 state.publish(&taken, self.clock.monotonic());
+                state.expect_back(taken.waiters);
                 drop(state);
-                answer(waiters, &Ok(()));
+                taken.fate.tell(Some(Ok(())));
                 self.tell(&taken);
             }
-            Err(error) => self.fail(&error, waiters),
+            Err(error) => self.fail(&error, Some(&taken.fate)),
         }
     }
 
@@ -161,7 +173,7 @@ impl<E: Engine> Shared<E> {
         engine.sync()
     }
 
-    fn fail(&self, error: &EngineError, taken: Vec<oneshot::Sender<Outcome>>) {
+    fn fail(&self, error: &EngineError, taken: Option<&Fate>) {
         let reason: Arc<str> = chain(&**error).into();
         let mut state = self.lock();
         if is_full(error) {
@@ -174,8 +186,10 @@ impl<E: Engine> Shared<E> {
         }
         let untaken = state.abandon_group();
         drop(state);
-        answer(taken, &Err(Failed { definite: false, reason: Arc::clone(&reason) }));
-        answer(untaken, &Err(Failed { definite: true, reason }));
+        if let Some(taken) = taken {
+            taken.tell(Some(Err(Failed { definite: false, reason: Arc::clone(&reason) })));
+        }
+        untaken.tell(Some(Err(Failed { definite: true, reason })));
     }
 
     fn tell(&self, taken: &Taken) {
@@ -191,7 +205,7 @@ impl<E: Engine> Shared<E> {
         let due = self.due_tombstones(oldest);
         let Some(&(_, last)) = due.last() else { return false };
         if let Err(error) = self.purge(&due, last) {
-            self.fail(&error, Vec::new());
+            self.fail(&error, None);
             return false;
         }
         due.len() >= STEP
@@ -258,6 +272,7 @@ impl<E: Engine> Shared<E> {
                 drop(engine);
                 let mut old = self.lock();
                 let closing = matches!(old.mode, Mode::Closing);
+                self.instance.store(state.meta.instance, std::sync::atomic::Ordering::Release);
                 *old = state;
                 if closing {
                     old.mode = Mode::Closing;
@@ -287,6 +302,8 @@ struct Due {
     flush: Option<Instant>,
     /// Tombstones are to be looked at.
     look: Instant,
+    /// No more callers are waited for.
+    full: Option<Instant>,
 }
 
 /// Ends the store when the worker ends, by a panic of the engine too: nobody is left waiting.
@@ -297,21 +314,14 @@ impl<E: Engine> Drop for End<'_, E> {
         let shared = self.0;
         let mut state = shared.lock();
         state.mode = Mode::Closed;
-        let waiters = state.abandon_group();
+        let untaken = state.abandon_group();
         let jobs = std::mem::take(&mut *shared.jobs.lock().unwrap_or_else(PoisonError::into_inner));
         drop(state);
         *shared.engine.write().unwrap_or_else(PoisonError::into_inner) = None;
         // Who waits for one of these hears that its other end is gone.
-        drop((waiters, jobs));
+        drop((untaken, jobs));
         shared.listeners.close();
         shared.closed.send_replace(true);
-    }
-}
-
-fn answer(waiters: Vec<oneshot::Sender<Outcome>>, outcome: &Outcome) {
-    for waiter in waiters {
-        // Nobody waits any more: the caller's future was dropped. The write stands.
-        drop(waiter.send(outcome.clone()));
     }
 }
 

@@ -50,7 +50,7 @@ async fn unbroken_wrapper_keeps_all() {
 }
 
 fn data_sync(folder: &Path) -> Result<SledEngine, StoreError> {
-    SledEngine::open(&SledOptions::new(folder).sync_flag(false))
+    SledEngine::open(&SledOptions::new(folder).sync_flag(false).journal_bytes(1 << 22))
 }
 
 /// Verdicts by promise.

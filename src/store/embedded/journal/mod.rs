@@ -26,8 +26,14 @@ use self::frames::Frames;
 const MARK: &[u8] = b"\0\0journal";
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
-/// A frame is cut off here, so that one group cannot need more than a half.
-const FRAME: usize = frames::HALF / 4;
+/// The engine is filled in so many steps, with a sync after each: small writes hold up the journal's least.
+const STEPS: usize = 32;
+/// A step that is ahead waits so long: an idle store is filled within a second.
+const STEP: Duration = Duration::from_millis(20);
+/// Bytes of a half, unless another size is asked for.
+const HALF: usize = 32 * 1024 * 1024;
+/// No half is smaller: the longest records go into one frame.
+const MIN_HALF: usize = 1024 * 1024;
 
 /// Every change that can still be read in a journal's file, in order.
 #[cfg(feature = "sled")]
@@ -49,20 +55,28 @@ struct Core<E> {
     turned: Condvar,
 }
 
+/// Kept in several places at once.
+type Key = Arc<[u8]>;
+
 /// What is put and not synced.
 struct Writer {
     frames: Frames,
-    changes: Vec<frames::Change>,
+    changes: Vec<(Key, Option<Arc<[u8]>>)>,
 }
 
 /// What is synced and not in the engine.
 #[derive(Default)]
 struct Overlay {
-    values: HashMap<Box<[u8]>, Value>,
+    values: HashMap<Key, Value>,
     /// The keys of each generation that is not filled; a key is filled with its newest.
-    keys: HashMap<u64, Vec<Box<[u8]>>>,
+    keys: HashMap<u64, Vec<Key>>,
     /// The generation that is being written.
     current: u64,
+    /// Bytes of its half that are written, of so many.
+    used: usize,
+    size: usize,
+    /// Somebody waits for the other half.
+    waits: bool,
     /// Generations up to here are in the engine, synced.
     filled: u64,
     /// Why the engine could not be filled.
@@ -76,9 +90,9 @@ struct Value {
 }
 
 impl Overlay {
-    fn set(&mut self, generation: u64, key: Box<[u8]>, bytes: Option<Box<[u8]>>) {
-        let value = Value { bytes: bytes.map(Into::into), generation };
-        let before = self.values.insert(key.clone(), value);
+    fn set(&mut self, generation: u64, key: Key, bytes: Option<Arc<[u8]>>) {
+        let value = Value { bytes, generation };
+        let before = self.values.insert(Arc::clone(&key), value);
         if before.is_none_or(|before| before.generation != generation) {
             self.keys.entry(generation).or_default().push(key);
         }
@@ -102,13 +116,16 @@ impl<E: Engine> Journaled<E> {
     /// Opens the journal of an engine, made if the engine has none yet.
     ///
     /// `Corrupt` where the journal is missing, of another engine, or damaged. With `fills`, a thread fills the
-    /// engine; without, nothing is written unless something is put.
-    pub fn open(inner: E, path: &Path, fills: bool) -> Result<Self, StoreError> {
+    /// engine; without, nothing is written unless something is put. `bytes` is the size of a new file: the
+    /// larger it is, the seldomer is an operation that changes often put into the engine, and the longer
+    /// takes the open after a crash. 64 MiB without it.
+    pub fn open(inner: E, path: &Path, fills: bool, bytes: Option<u64>) -> Result<Self, StoreError> {
+        let half = bytes.map_or(HALF, |bytes| usize::try_from(bytes / 2).unwrap_or(HALF).max(MIN_HALF));
         let corrupt = |what: &str| StoreError::Corrupt(format!("{}: {what}", path.display()));
         let known = inner.get(MARK).map_err(StoreError::definite)?;
         if known.is_none() {
             let number = random();
-            Frames::create(path, number).map_err(StoreError::definite)?;
+            Frames::create(path, number, half).map_err(StoreError::definite)?;
             inner.put(MARK, &number.to_le_bytes()).map_err(StoreError::definite)?;
             inner.sync().map_err(StoreError::definite)?;
         } else if !path.exists() {
@@ -123,6 +140,8 @@ impl<E: Engine> Journaled<E> {
         let [older, newer] = found.halves;
         let mut overlay = Overlay {
             current: frames.generation,
+            size: frames.size,
+            used: frames.end(),
             filled: frames.generation.saturating_sub(1),
             ..Overlay::default()
         };
@@ -133,13 +152,16 @@ impl<E: Engine> Journaled<E> {
                 .filter_map(|half| Some((half.generation, half.changes.into_iter().last()?)));
             if let Some((generation, (key, bytes))) = last.next_back() {
                 overlay.filled = overlay.filled.min(generation.saturating_sub(1));
-                overlay.set(generation, key, bytes);
+                overlay.set(generation, key.into(), bytes.map(Into::into));
             }
         } else {
             overlay.filled =
                 if older.generation == 0 { overlay.filled } else { older.generation.saturating_sub(1) };
             for half in [older, newer] {
-                half.changes.into_iter().for_each(|(key, bytes)| overlay.set(half.generation, key, bytes));
+                let changes = half.changes.into_iter();
+                changes.for_each(|(key, bytes)| {
+                    overlay.set(half.generation, key.into(), bytes.map(Into::into));
+                });
             }
         }
         let core = Arc::new(Core {
@@ -176,13 +198,15 @@ impl<E> Core<E> {
         let mut rest = changes.into_iter().peekable();
         while rest.peek().is_some() {
             let (mut payload, mut some) = (frames::payload(), Vec::new());
-            while let Some((key, value)) = rest.next_if(|_| payload.len() < FRAME) {
+            // Cut off there, one group cannot need more than a half.
+            while let Some((key, value)) = rest.next_if(|_| payload.len() < writer.frames.size / 4) {
                 frames::push(&mut payload, &key, value.as_deref());
                 some.push((key, value));
             }
             self.make_room(writer, payload.len())?;
             writer.frames.append(&mut payload)?;
             let mut overlay = self.overlay();
+            overlay.used = writer.frames.end();
             for (key, value) in some {
                 overlay.set(writer.frames.generation, key, value);
             }
@@ -199,8 +223,11 @@ impl<E> Core<E> {
         // The other half holds the generation before this one.
         while overlay.filled < overlay.current.saturating_sub(1) {
             overlay.check()?;
+            overlay.waits = true;
+            self.turned.notify_all();
             overlay = self.turned.wait(overlay).unwrap_or_else(PoisonError::into_inner);
         }
+        (overlay.waits, overlay.used) = (false, 0);
         writer.frames.turn();
         overlay.current = writer.frames.generation;
         drop(overlay);
@@ -243,24 +270,39 @@ impl<E: Engine> Core<E> {
         }
     }
 
+    /// Waits a moment where the engine is filled faster than the other half: callers need the processor and
+    /// the disk in the meantime.
+    fn pace(&self, done: usize, of: usize) {
+        let overlay = self.overlay();
+        // Done when three quarters of the other half are used: nobody shall wait for the end.
+        let ahead = done.saturating_mul(overlay.size / 4 * 3) > overlay.used.saturating_mul(of);
+        if ahead && !overlay.waits && !overlay.ends {
+            drop(self.turned.wait_timeout(overlay, STEP));
+        }
+    }
+
     fn fill_generation(&self, generation: u64) -> Result<(), EngineError> {
         let keys = self.overlay().keys.get(&generation).cloned().unwrap_or_default();
-        for key in keys {
-            let newest = self.overlay().values.get(&key).map(|value| (value.generation, value.bytes.clone()));
+        for (done, key) in keys.iter().enumerate() {
+            if done.is_multiple_of(keys.len().div_ceil(STEPS)) {
+                self.inner.sync()?;
+                self.pace(done, keys.len());
+            }
+            let newest = self.overlay().values.get(key).map(|value| (value.generation, value.bytes.clone()));
             // Written again since: it is filled with that generation.
             let Some((_, bytes)) = newest.filter(|(of, _)| *of == generation) else { continue };
             match &bytes {
-                Some(bytes) => self.inner.put(&key, bytes)?,
-                None => self.inner.purge(&key)?,
+                Some(bytes) => self.inner.put(key, bytes)?,
+                None => self.inner.purge(key)?,
             }
             let mut overlay = self.overlay();
-            let same = overlay.values.get(&key).is_some_and(|value| match (&value.bytes, &bytes) {
+            let same = overlay.values.get(key).is_some_and(|value| match (&value.bytes, &bytes) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
                 (None, None) => value.generation == generation,
                 _ => false,
             });
             if same {
-                overlay.values.remove(&key);
+                overlay.values.remove(key);
             }
         }
         self.inner.sync()?;
@@ -282,7 +324,7 @@ impl<E: Engine> Engine for Journaled<E> {
 
     fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
         // Taken out first: a value moves from here into the engine, never back.
-        let newer: HashMap<Box<[u8]>, Option<Arc<[u8]>>> = {
+        let newer: HashMap<Key, Option<Arc<[u8]>>> = {
             let overlay = self.core.overlay();
             overlay.values.iter().map(|(key, value)| (key.clone(), value.bytes.clone())).collect()
         };
@@ -293,10 +335,11 @@ impl<E: Engine> Engine for Journaled<E> {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        if let Some(value) = self.core.overlay().values.get(key) {
-            return Ok(value.bytes.as_ref().map(|bytes| bytes.to_vec()));
+        let journaled = self.core.overlay().values.get(key).map(|value| value.bytes.clone());
+        match journaled {
+            Some(bytes) => Ok(bytes.map(|bytes| bytes.to_vec())),
+            None => self.core.inner.get(key),
         }
-        self.core.inner.get(key)
     }
 
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
