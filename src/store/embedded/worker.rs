@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::engine::{Engine, EngineError, is_full};
+use super::fate::Fate;
 use super::meta;
 use super::order::Slot;
-use super::fate::Fate;
 use super::state::{Failed, Mode, Sleep, State, Taken};
 use super::{BLOCK, Job, Shared};
 use crate::model::{TICKS_PER_SECOND, Timestamp};
@@ -273,7 +273,9 @@ impl<E: Engine> Shared<E> {
                 let mut old = self.lock();
                 let closing = matches!(old.mode, Mode::Closing);
                 self.instance.store(state.meta.instance, std::sync::atomic::Ordering::Release);
+                let groups = old.groups;
                 *old = state;
+                old.groups = groups;
                 if closing {
                     old.mode = Mode::Closing;
                 }
