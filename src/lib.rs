@@ -42,6 +42,7 @@
 //! | `sled` (default) | the store on disk, `Tracker::open` |
 //! | `http` | Graph, Azure and Google over HTTP, as axum routers, and a server with limits |
 //! | `postgres` | `store::PostgresStore`, which many processes share; `postgres`: operations in the user's own transaction |
+//! | `metrics` | figures for the `metrics` facade, whatever recorder the host installs |
 //! | `conformance` | the public suite that every store must pass |
 
 pub mod clock;

@@ -1,6 +1,6 @@
 //! The first record of an operation.
 
-use super::{Created, ROUNDS, Tracker, contended, events};
+use super::{Created, ROUNDS, Tracker, contended};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InvalidId, NewOperation, Operation, OperationId};
 use crate::store::{Durability, Swap};
@@ -40,7 +40,7 @@ impl Tracker {
             let operation = self.draft(&new)?;
             match self.store().swap(None, &operation, Durability::Immediate).await? {
                 Swap::Stored => {
-                    events::created(&operation);
+                    self.tell_created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
                 Swap::Lost(Some(existing)) => return Created::existing(&new, *existing),

@@ -210,6 +210,17 @@ async fn health_tells_how_far_the_disk_is_behind_and_that_writes_are_refused() {
         (behind.store.unflushed, behind.store.flush_lag, behind.store.feed_lag),
         (1, Duration::from_secs(7), 1)
     );
+    control.open_gate();
+    soon("the write", write).await.unwrap().unwrap();
+    let caught_up = tracker.health();
+    assert_eq!(caught_up.store.groups, healthy.store.groups + 2, "the start, and the write");
+    assert_eq!(caught_up.store.group_time, Duration::from_secs(7));
+    control.shut();
+    let write = tokio::spawn({
+        let tracker = tracker.clone();
+        async move { tracker.create(NewOperation::untyped()).await }
+    });
+    control.wait_at_gate();
     control.fault(Some(crate::support::Fault::Sync(std::io::ErrorKind::Other)));
     control.open_gate();
     soon("the write", write).await.unwrap().unwrap_err();
