@@ -34,6 +34,7 @@
 //! | tell what went wrong | [`Error`], [`ErrorKind`] |
 //! | keep state elsewhere | [`store`] |
 //! | move to another store, back up | [`transfer`] |
+//! | test what uses it | `testing` (feature `conformance`) |
 //! | speak the JSON of the page | [`wire`], [`Tracker::patch_json`] |
 //! | decide without a tracker | [`model`] |
 //!
@@ -43,7 +44,7 @@
 //! | `http` | Graph, Azure and Google over HTTP, as axum routers, and a server with limits |
 //! | `postgres` | `store::PostgresStore`, which many processes share; `postgres`: operations in the user's own transaction |
 //! | `metrics` | figures for the `metrics` facade, whatever recorder the host installs |
-//! | `conformance` | the public suite that every store must pass |
+//! | `conformance` | the public suite that every store must pass, and `testing` for those who use a tracker |
 
 pub mod clock;
 mod error;
@@ -53,6 +54,8 @@ pub mod model;
 #[cfg(feature = "postgres")]
 mod postgres_tx;
 pub mod store;
+#[cfg(feature = "conformance")]
+pub mod testing;
 mod tracker;
 pub mod transfer;
 pub mod wire;
@@ -87,6 +90,9 @@ mod documentation {
     mod operating {}
     #[doc = include_str!("../docs/stores.md")]
     mod stores {}
+    #[cfg(feature = "conformance")]
+    #[doc = include_str!("../docs/testing.md")]
+    mod testing {}
 }
 
 /// Handles cross threads.

@@ -11,8 +11,10 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::log::Line;
 use crate::model::{
-    Failure, Json, NewOperation, Operation, OperationId, Patch, Progress, Status, Timestamp, Unfit,
+    Amount, Failure, Json, NewOperation, Operation, OperationId, Patch, Progress, Status, Timestamp, TraceParent,
+    Unfit,
 };
 
 mod problem;
@@ -69,6 +71,11 @@ pub fn new_operation(body: &[u8], declared: &str) -> Result<NewOperation> {
             }
             "labels" => new = labels(new, value)?,
             "group" => new.more.group = text_or_null(&name, value)?.map(Into::into),
+            "traceParent" => {
+                if let Some(text) = text_or_null(&name, value)? {
+                    new.more.trace_parent = Some(text.parse()?);
+                }
+            }
             "uniqueKey" => new.more.unique_key = text_or_null(&name, value)?.map(Into::into),
             "deadlineDateTime" => {
                 if !is_null(value) {
@@ -167,7 +174,7 @@ fn unfit(name: &str, rule: &str) -> Error {
 
 /// Members that a client may send back and never sets by PATCH (PROTOCOL 35, e).
 fn is_read_only(name: &str, declared: &str) -> bool {
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 13] = [
         "id",
         "createdDateTime",
         "startedDateTime",
@@ -176,6 +183,8 @@ fn is_read_only(name: &str, declared: &str) -> bool {
         "group",
         "uniqueKey",
         "holder",
+        "log",
+        "traceParent",
         "type",
         "labels",
         "retryOf",
@@ -237,6 +246,11 @@ impl<'a> Reading<'a> {
                     patch.progress = Some(percent);
                 }
             }
+            "progress" => {
+                if !is_null(value) {
+                    patch.amount = Some(amount(value)?);
+                }
+            }
             "statusDetail" => patch.detail = text_or_null(name, value)?.into(),
             "resourceLocation" => patch.location = text_or_null(name, value)?.into(),
             "result" => {
@@ -281,6 +295,26 @@ fn inner<'a>(name: &str, value: &'a RawValue) -> Result<Vec<Member<'a>>> {
         let target = error.target().map_or_else(|| name.into(), |inner| format!("{name}/{inner}"));
         error.about(target)
     })
+}
+
+fn amount(value: &RawValue) -> Result<Amount> {
+    let (mut done, mut total, mut unit) = (None, None, String::new());
+    for Member { name, value } in inner("progress", value)? {
+        let path = format!("progress/{name}");
+        let number = || {
+            let number: Option<u64> = serde_json::from_str(value.get()).ok();
+            number.ok_or_else(|| unfit(&path, "must be a whole number that is not negative"))
+        };
+        match &*name {
+            "done" => done = Some(number()?),
+            "total" => total = Some(number()?),
+            "unit" => unit = text_or_null(&path, value)?.unwrap_or_default(),
+            name if name.contains('@') => {}
+            _ => return Err(unknown(&path)),
+        }
+    }
+    let missing = |name: &str| unfit(&format!("progress/{name}"), "must be a whole number that is not negative");
+    Ok(Amount::new(done.ok_or_else(|| missing("done"))?, total.ok_or_else(|| missing("total"))?, unit))
 }
 
 fn failure(value: &RawValue) -> Result<Option<Failure>> {
@@ -413,9 +447,12 @@ impl Serialize for Entity<'_> {
         to.member("retryOf", operation.retry_of())?;
         to.member("group", operation.group())?;
         to.member("uniqueKey", operation.unique_key())?;
+        to.member("traceParent", operation.trace_parent().map(TraceParent::as_str))?;
         to.member("deadlineDateTime", stamps.deadline.map(date))?;
         to.member("percentageComplete", operation.progress().map(Progress::percent))?;
+        to.member("progress", operation.amount().map(Done))?;
         to.member("statusDetail", operation.detail())?;
+        to.member("log", (operation.log().len() > 0).then_some(Log(operation)))?;
         if self.declared == ONENOTE_OPERATION {
             to.nullable("percentComplete", operation.progress().map(|progress| progress.percent().to_string()))?;
             to.nullable("resourceId", None::<&str>)?;
@@ -429,6 +466,39 @@ impl Serialize for Entity<'_> {
         to.member("startedDateTime", stamps.started.map(date))?;
         to.member("cancellationRequestedDateTime", stamps.cancellation_requested.map(date))?;
         to.map.end()
+    }
+}
+
+struct Done<'a>(&'a Amount);
+
+impl Serialize for Done<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("done", &self.0.done())?;
+        map.serialize_entry("total", &self.0.total())?;
+        if !self.0.unit().is_empty() {
+            map.serialize_entry("unit", self.0.unit())?;
+        }
+        map.end()
+    }
+}
+
+struct Log<'a>(&'a Operation);
+
+impl Serialize for Log<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Said<'a>(&'a Line);
+
+        impl Serialize for Said<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("dateTime", &self.0.at.to_string())?;
+                map.serialize_entry("statusDetail", &self.0.text)?;
+                map.end()
+            }
+        }
+
+        serializer.collect_seq(self.0.lines().iter().map(Said))
     }
 }
 

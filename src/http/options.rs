@@ -7,7 +7,7 @@ use super::{filter, percent};
 use crate::model::{OrderBy, PageToken, Query};
 
 /// The members that `$select` can name.
-const MEMBERS: [&str; 21] = [
+const MEMBERS: [&str; 24] = [
     "id",
     "status",
     "createdDateTime",
@@ -17,6 +17,9 @@ const MEMBERS: [&str; 21] = [
     "retryOf",
     "group",
     "uniqueKey",
+    "traceParent",
+    "progress",
+    "log",
     "deadlineDateTime",
     "percentageComplete",
     "statusDetail",

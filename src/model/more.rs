@@ -1,6 +1,11 @@
-//! What few operations have: kept in a box of its own, so that all others pay for a pointer.
+//! What few operations have: kept apart, so that all others pay for a pointer, and shared by the versions of
+//! an operation.
 
+use std::sync::Arc;
+
+use super::log::Line;
 use super::timestamp::Timestamp;
+use super::trace::TraceParent;
 
 /// Members that most operations are without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,11 +16,15 @@ pub(crate) struct More {
     pub(crate) group: Option<Box<str>>,
     /// What it alone may be doing.
     pub(crate) unique_key: Option<Box<str>>,
+    /// Where it came from.
+    pub(crate) trace_parent: Option<TraceParent>,
+    /// What it said last.
+    pub(crate) log: Vec<Line>,
 }
 
 impl More {
     /// Nothing, where there is nothing in it: two records of the same members are equal.
-    pub(crate) fn boxed(self) -> Option<Box<Self>> {
-        (self != Self::default()).then(|| Box::new(self))
+    pub(crate) fn shared(self) -> Option<Arc<Self>> {
+        (self != Self::default()).then(|| Arc::new(self))
     }
 }

@@ -93,6 +93,15 @@ impl NewOperation {
         self
     }
 
+    /// Where it came from: a `traceparent` of W3C's Trace Context. Its run's span tells it.
+    pub fn trace_parent(mut self, text: impl AsRef<str>) -> Self {
+        match text.as_ref().parse() {
+            Ok(parent) => self.more.trace_parent = Some(parent),
+            Err(unfit) => self.unfit = Some(unfit),
+        }
+        self
+    }
+
     /// When it must have ended: past it [`Tracker::maintain`](crate::Tracker::maintain) ends it as
     /// Failed/`deadlineExceeded`, started or not, and nobody can start it.
     pub fn deadline(mut self, time: DateTime<FixedOffset>) -> Self {
@@ -143,19 +152,21 @@ impl NewOperation {
 }
 
 impl Operation {
-    /// What tries this operation again: the next attempt, with the same type, labels, group and unique key.
+    /// What tries this operation again: the next attempt, with the same type, labels, group, unique key
+    /// and trace.
     ///
     /// `None` where the next attempt's id would be too long.
     pub fn next_attempt(&self) -> Option<NewOperation> {
         let next = self.id.attempt_number().checked_add(1)?;
         let group = self.group().map(Into::into);
         let unique_key = self.unique_key().map(Into::into);
+        let trace_parent = self.trace_parent().cloned();
         Some(NewOperation {
             id: Some(self.id.attempt(next).ok()?),
             type_name: self.type_name.clone(),
             labels: self.labels.to_vec(),
             retry_of: Some(self.id.clone()),
-            more: More { group, unique_key, ..More::default() },
+            more: More { group, unique_key, trace_parent, ..More::default() },
             ..NewOperation::default()
         })
     }
@@ -186,7 +197,7 @@ impl Operation {
             last_action: now,
             detail: None,
             resource_location: None,
-            more: new.more.clone().boxed(),
+            more: new.more.clone().shared(),
             state: State::NotStarted,
         };
         let applied = first.apply(&new.patch.as_part_of_create(), rules, now)?;
@@ -197,6 +208,10 @@ impl Operation {
                 // One commit, one stamp: a time that is not later than now was only a sign of life.
                 if new.patch.time.is_none_or(|time| time.ticks() <= now.ticks()) {
                     next.last_action = now;
+                    let first_line = next.more.as_mut().and_then(|more| Arc::make_mut(more).log.last_mut());
+                    if let Some(line) = first_line {
+                        line.at = now;
+                    }
                 }
                 Ok(next)
             }

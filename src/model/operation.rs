@@ -6,12 +6,15 @@ use std::sync::Arc;
 use chrono::{DateTime, FixedOffset};
 use serde::de::DeserializeOwned;
 
+use super::amount::Amount;
 use super::id::OperationId;
 use super::json::Json;
+use super::log::Line;
 use super::more::More;
 use super::precondition::ETag;
 use super::state::{Failure, Progress, State, Status};
 use super::timestamp::Timestamp;
+use super::trace::TraceParent;
 
 /// Which write of which life of an operation this is; compared for equality only.
 ///
@@ -82,7 +85,7 @@ pub struct Operation {
     pub(crate) last_action: Timestamp,
     pub(crate) detail: Option<Box<str>>,
     pub(crate) resource_location: Option<Box<str>>,
-    pub(crate) more: Option<Box<More>>,
+    pub(crate) more: Option<Arc<More>>,
     pub(crate) state: State,
 }
 
@@ -218,6 +221,25 @@ impl Operation {
             State::Running(work) | State::Failed { work, .. } => work.progress,
             State::Completed { .. } => Some(Progress::DONE),
         }
+    }
+
+    /// How much is done in a unit that people know, as it was told last.
+    pub fn amount(&self) -> Option<&Amount> {
+        self.state.work()?.amount.as_deref()
+    }
+
+    /// The last details with their times, oldest first: at most 20, of 8 KiB in all.
+    pub fn log(&self) -> impl ExactSizeIterator<Item = (DateTime<FixedOffset>, &str)> {
+        self.lines().iter().map(|line| (line.at.into(), &*line.text))
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        self.more.as_ref().map_or(&[], |more| &more.log)
+    }
+
+    /// Where it came from.
+    pub fn trace_parent(&self) -> Option<&TraceParent> {
+        self.more.as_ref()?.trace_parent.as_ref()
     }
 
     /// Free text for people.

@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 
+use super::amount::{Amount, Told};
 use super::json::Json;
+use super::log::{self, Line};
 use super::operation::{Operation, Version};
 use super::precondition::{Precondition, Tags};
 use super::rejection::Rejection;
@@ -39,6 +41,7 @@ pub struct Patch {
     pub(crate) status: Option<Status>,
     pub(crate) time: Option<Timestamp>,
     pub(crate) progress: Option<i64>,
+    pub(crate) amount: Option<Amount>,
     pub(crate) detail: Edit,
     pub(crate) location: Edit,
     pub(crate) result: Option<Json>,
@@ -146,9 +149,12 @@ impl Patch {
         self
     }
 
-    /// How much is done, 0 to 100.
-    pub fn progress(mut self, percent: u8) -> Self {
-        self.progress = Some(percent.into());
+    /// How much is done: 0 to 100 percent, or `(done, total, unit)`, which tells the percentage too.
+    pub fn progress(mut self, told: impl Into<Told>) -> Self {
+        match told.into() {
+            Told::Percent(percent) => self.progress = Some(percent.into()),
+            Told::Amount(amount) => self.amount = Some(amount),
+        }
         self
     }
 
@@ -224,6 +230,9 @@ impl Patch {
         }
         if let Some(percent) = self.progress {
             Progress::try_from(percent)?;
+        }
+        if let Some(amount) = &self.amount {
+            amount.check()?;
         }
         if let Edit::Set(detail) = &self.detail {
             text::free("statusDetail", detail, MAX_DETAIL)?;
@@ -317,6 +326,12 @@ impl Operation {
             _ if moves || !beats => self.move_time(&time, now),
             _ => now.max(self.last_action.next_tick()),
         };
+        if next.detail != self.detail
+            && let Some(text) = next.detail.clone()
+        {
+            let more = Arc::make_mut(next.more.get_or_insert_default());
+            log::push(&mut more.log, Line { at: next.last_action, text });
+        }
         let notable =
             !next.state.is_but_for_progress(&self.state) || next.resource_location != self.resource_location;
         Ok(Applied::Changed { next: next.numbered(rules), notable })
@@ -381,30 +396,35 @@ impl Operation {
         if patch.result.is_some() && target != Status::Completed {
             return Err(Rejection::ResultNotSettable { field: "result" });
         }
-        let work = |progress| Work { started: at, holder: None, progress, cancellation_requested: None };
         Ok(match (&self.state, target) {
             (State::NotStarted, Status::Running) => {
                 let holder = match &patch.intent {
                     Intent::Claim(holder) => Some(holder.clone()),
                     _ => None,
                 };
-                State::Running(Work { holder, ..work(patch.percent()) })
+                let work = Work { holder, ..Work::new(at) };
+                let (progress, amount) = patch.told_on(&work)?;
+                State::Running(Work { progress, amount, ..work })
             }
-            (State::NotStarted, _) if patch.progress.is_some() => return Err(Rejection::ProgressNotSettable),
+            (State::NotStarted, _) if patch.progress.is_some() || patch.amount.is_some() => {
+                return Err(Rejection::ProgressNotSettable);
+            }
             (State::Running(work), Status::Running) => {
                 if let Intent::Claim(holder) = &patch.intent
                     && work.holder.as_ref() != Some(holder)
                 {
                     return Err(Rejection::Held { holder: self.holder().map(Into::into) });
                 }
-                let progress = match (work.progress, patch.percent()) {
-                    (Some(stored), Some(told)) if told < stored => return Err(Rejection::ProgressRegressed),
-                    (stored, told) => told.or(stored),
-                };
-                State::Running(Work { progress, ..work.clone() })
+                let (progress, amount) = patch.told_on(work)?;
+                State::Running(Work { progress, amount, ..work.clone() })
             }
             (State::Running(work), Status::Completed) => {
-                State::Completed { work: work.clone(), result: patch.result.clone() }
+                let mut work = work.clone();
+                // What was told last, where it is no step back; the percentage is 100 whatever was told.
+                if let Some(last) = patch.amount.as_ref().filter(|last| !last.regresses(work.amount.as_deref())) {
+                    work.amount = Some(Box::new(last.clone()));
+                }
+                State::Completed { work, result: patch.result.clone() }
             }
             (State::Running(work), Status::Failed) => {
                 State::Failed { work: work.clone(), failure: patch.failure.clone() }
@@ -478,13 +498,25 @@ impl Operation {
 
 /// The one two-step: through Running to Failed in one commit.
 fn never_ran(at: Timestamp, failure: Failure) -> State {
-    let work = Work { started: at, holder: None, progress: None, cancellation_requested: None };
-    State::Failed { work, failure: Some(failure) }
+    State::Failed { work: Work::new(at), failure: Some(failure) }
 }
 
 impl Patch {
     fn percent(&self) -> Option<Progress> {
         self.progress.and_then(|percent| Progress::try_from(percent).ok())
+    }
+
+    /// Percentage and amount after what is told; neither goes back.
+    fn told_on(&self, work: &Work) -> Result<(Option<Progress>, Option<Box<Amount>>), Rejection> {
+        let told = self.percent();
+        if told.is_some() && told < work.progress {
+            return Err(Rejection::ProgressRegressed);
+        }
+        let Some(amount) = &self.amount else { return Ok((told.or(work.progress), work.amount.clone())) };
+        if amount.regresses(work.amount.as_deref()) {
+            return Err(Rejection::AmountRegressed);
+        }
+        Ok((Some(amount.progress()).max(told).max(work.progress), Some(Box::new(amount.clone()))))
     }
 }
 
@@ -493,7 +525,7 @@ impl State {
     fn is_but_for_progress(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Running(this), Self::Running(that)) => {
-                let Work { started, holder, progress: _, cancellation_requested } = this;
+                let Work { started, holder, progress: _, amount: _, cancellation_requested } = this;
                 (started, holder, cancellation_requested)
                     == (&that.started, &that.holder, &that.cancellation_requested)
             }

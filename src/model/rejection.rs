@@ -44,6 +44,8 @@ pub enum Rejection {
     },
     /// A lower percentage than the one stored.
     ProgressRegressed,
+    /// Less done than what is stored, in the same unit.
+    AmountRegressed,
     /// A percentage before the start.
     ProgressNotSettable,
     /// A new operation cannot begin at its end.
@@ -70,7 +72,7 @@ impl Rejection {
             Self::TimeInFuture => "dateTimeInFuture",
             Self::ErrorNotSettable => "errorNotSettable",
             Self::ResultNotSettable { .. } => "resultNotSettable",
-            Self::ProgressRegressed => "progressRegressed",
+            Self::ProgressRegressed | Self::AmountRegressed => "progressRegressed",
             Self::ProgressNotSettable => "progressNotSettable",
             Self::InitialStatus => "invalidInitialStatus",
             Self::DeadlinePassed => "deadlineExceeded",
@@ -92,6 +94,7 @@ impl Rejection {
             Self::TimeRegressed | Self::TimeInFuture => Some("lastActionDateTime"),
             Self::ErrorNotSettable => Some("error"),
             Self::ResultNotSettable { field } => Some(field),
+            Self::AmountRegressed => Some("progress"),
             Self::ProgressRegressed | Self::ProgressNotSettable => Some("percentageComplete"),
         }
     }
@@ -131,7 +134,8 @@ impl fmt::Display for Rejection {
             }
             Self::ResultNotSettable { field } => write!(f, "`{field}` cannot be set on a failed operation"),
             Self::ProgressRegressed => f.write_str("`percentageComplete` must not go back"),
-            Self::ProgressNotSettable => f.write_str("`percentageComplete` can be set while Running only"),
+            Self::AmountRegressed => f.write_str("`progress` must not go back in the same unit"),
+            Self::ProgressNotSettable => f.write_str("progress can be told while Running only"),
             Self::InitialStatus => f.write_str("`status` of a new operation must be NotStarted or Running"),
             Self::DeadlinePassed => f.write_str("the deadline has passed; the operation cannot be started"),
             Self::Active { current } => {

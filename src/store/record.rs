@@ -13,7 +13,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Failure, Json, More, Operation, OperationId, Progress, State, Timestamp, Version, Work};
+use crate::model::log::Line;
+use crate::model::{
+    Amount, Failure, Json, More, Operation, OperationId, Progress, State, Timestamp, Version, Work,
+};
 
 /// The format that [`encode`] writes.
 pub const FORMAT: u8 = 2;
@@ -260,20 +263,29 @@ enum Member<'a> {
     Deadline(Stamp),
     Group(&'a str),
     UniqueKey(&'a str),
+    TraceParent(&'a str),
+    Amount(u64, u64, &'a str),
+    #[serde(borrow)]
+    Log(Vec<(Stamp, &'a str)>),
 }
 
 impl<'a> Member<'a> {
     /// The members of an entry, in the order of the variants.
     fn all(entry: &'a Entry) -> impl Iterator<Item = Self> {
-        let more = match entry {
-            Entry::Live(operation) => operation.more.as_deref(),
+        let live = match entry {
+            Entry::Live(operation) => Some(operation),
             Entry::Tombstone { .. } => None,
         };
-        let all = more.map(|more| {
+        let all = live.map(|operation| {
+            let more = operation.more.as_deref();
+            let lines = operation.lines().iter().map(|line| (flat(line.at), &*line.text));
             [
-                more.deadline.map(|deadline| Self::Deadline(flat(deadline))),
-                more.group.as_deref().map(Self::Group),
-                more.unique_key.as_deref().map(Self::UniqueKey),
+                more.and_then(|more| more.deadline).map(|deadline| Self::Deadline(flat(deadline))),
+                operation.group().map(Self::Group),
+                operation.unique_key().map(Self::UniqueKey),
+                operation.trace_parent().map(|parent| Self::TraceParent(parent.as_str())),
+                operation.amount().map(|amount| Self::Amount(amount.done(), amount.total(), amount.unit())),
+                (lines.len() > 0).then(|| Self::Log(lines.collect())),
             ]
         });
         all.into_iter().flatten().flatten()
@@ -284,6 +296,9 @@ impl<'a> Member<'a> {
             Self::Deadline(_) => 1,
             Self::Group(_) => 2,
             Self::UniqueKey(_) => 3,
+            Self::TraceParent(_) => 4,
+            Self::Amount(..) => 5,
+            Self::Log(_) => 6,
         }
     }
 
@@ -301,9 +316,22 @@ impl<'a> Member<'a> {
                 Self::Deadline(deadline) => more.deadline = Some(stamp(deadline)?),
                 Self::Group(group) => more.group = Some(group.into()),
                 Self::UniqueKey(key) => more.unique_key = Some(key.into()),
+                Self::TraceParent(text) => {
+                    let parent = text.parse().map_err(|_| RecordError::Corrupt("traceParent is none"))?;
+                    more.trace_parent = Some(parent);
+                }
+                Self::Amount(done, total, unit) => {
+                    let work =
+                        operation.state.work_mut().ok_or(RecordError::Corrupt("progress before the start"))?;
+                    work.amount = Some(Box::new(Amount::new(done, total, unit)));
+                }
+                Self::Log(lines) => {
+                    let line = |(at, text): (Stamp, &str)| Ok(Line { at: stamp(at)?, text: text.into() });
+                    more.log = lines.into_iter().map(line).collect::<Result<_, _>>()?;
+                }
             }
         }
-        operation.more = more.boxed();
+        operation.more = more.shared();
         Ok(())
     }
 }
@@ -413,6 +441,7 @@ impl TryFrom<FlatWork<'_>> for Work {
             started: stamp(flat.started)?,
             holder: flat.holder.map(Into::into),
             progress: progress.map_err(|_| RecordError::Corrupt("progress out of range"))?,
+            amount: None,
             cancellation_requested: flat.cancellation_requested.map(stamp).transpose()?,
         })
     }

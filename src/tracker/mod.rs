@@ -9,7 +9,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, holder,
+    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, Told, holder,
 };
 #[cfg(feature = "http")]
 pub(crate) use crate::store::Change;
@@ -363,7 +363,7 @@ impl Tracker {
         }
     }
 
-    /// Progress of a Running operation, 0 to 100; never back. Readable at once, on disk within half a second.
+    /// Progress of a Running operation, 0 to 100 or `(done, total, unit)`; never back. Readable at once, on disk within half a second.
     ///
     /// ```
     /// # use longrun::{NewOperation, Patch, Status, Tracker};
@@ -374,8 +374,8 @@ impl Tracker {
     /// assert_eq!(tracker.progress(&id, 40).await?.progress().map(|done| done.percent()), Some(40));
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
-    pub async fn progress(&self, id: &OperationId, percent: u8) -> Result<Operation> {
-        self.patch(id, Patch::new().progress(percent)).await
+    pub async fn progress(&self, id: &OperationId, told: impl Into<Told> + Send) -> Result<Operation> {
+        self.patch(id, Patch::new().progress(told)).await
     }
 
     /// A sign of life: `lastActionDateTime` moves on.

@@ -124,6 +124,11 @@ async fn events_and_the_span_are_as_documented() {
         let new = NewOperation::new(type_name).id(id(name)).patch(Patch::new().status(Status::Running));
         tracker.create(new).await.unwrap();
     }
+    let due = longrun::clock::Clock::now(&clock) + lease;
+    tracker.create(NewOperation::new("export").id(id("due")).deadline(due)).await.unwrap();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = tracker.create(NewOperation::new("export").id(id("traced")).trace_parent(trace)).await.unwrap();
+    tracker.run(traced.id(), async |_| Ok::<_, Failure>(1)).await.unwrap();
     clock.advance(lease * 2);
     tracker.sweep().await.unwrap();
     let late = created(&tracker, "g").await;

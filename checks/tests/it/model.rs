@@ -73,8 +73,12 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         proptest::option::weighted(0.2, proptest::option::of("[a-z\u{e9}]{0,4}")),
         proptest::option::weighted(0.2, proptest::option::of("/[a-z]{0,4}")),
         proptest::option::weighted(0.1, "[ab]"),
+        proptest::option::weighted(0.2, (0_u64..6, 1_u64..6, "[ab]?")),
     );
-    (base, rest).prop_map(|(mut patch, (status, time, progress, detail, location, held_by))| {
+    (base, rest).prop_map(|(mut patch, (status, time, progress, detail, location, held_by, amount))| {
+        if let Some(amount) = amount {
+            patch = patch.progress(amount);
+        }
         // A sign of life that names a status is no replay of it.
         if let Some(status) = status
             && patch != Patch::heartbeat()
@@ -115,11 +119,14 @@ pub(crate) fn ids() -> impl Strategy<Value = OperationId> {
     ]
 }
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 fn news() -> impl Strategy<Value = NewOperation> {
     let labels = proptest::collection::vec(("[a-z]{1,4}", "[a-z\u{e9} ]{1,4}"), 0..4);
     let deadline = proptest::option::weighted(0.3, prop_oneof![near(), stamps()]);
-    (proptest::option::of("[a-z]{1,5}"), labels, proptest::option::of(ids()), deadline).prop_map(
-        |(name, labels, retry_of, deadline)| {
+    let group = proptest::option::weighted(0.3, "[a-z\u{e9}]{1,5}");
+    (proptest::option::of("[a-z]{1,5}"), labels, proptest::option::of(ids()), deadline, group).prop_map(
+        |(name, labels, retry_of, deadline, group)| {
             let mut new = name.map_or_else(NewOperation::untyped, NewOperation::new);
             for (key, value) in labels {
                 new = new.label(key, value);
@@ -127,8 +134,11 @@ fn news() -> impl Strategy<Value = NewOperation> {
             if let Some(id) = retry_of {
                 new = new.retry_of(id);
             }
+            if let Some(group) = group {
+                new = new.group(group).unique("k\u{e9}");
+            }
             match deadline {
-                Some(deadline) => new.deadline(deadline.to_datetime()),
+                Some(deadline) => new.deadline(deadline.to_datetime()).trace_parent(TRACE),
                 None => new,
             }
         },
@@ -194,6 +204,14 @@ proptest! {
                 }
                 prop_assert!(!(operation.is_due(now) && next.status() == Status::Running) || operation.status() == Status::Running);
                 prop_assert_eq!(next.deadline(), operation.deadline());
+                prop_assert_eq!(next.group(), operation.group());
+                prop_assert_eq!(next.held_key().is_some(), operation.unique_key().is_some() && !next.is_terminal());
+                if let (Some(before), Some(after)) = (operation.amount(), next.amount()) {
+                    prop_assert!(before.unit() != after.unit() || before.done() <= after.done());
+                }
+                let bytes: usize = next.log().map(|(_, text)| text.len()).sum();
+                prop_assert!(next.log().len() <= 20 && bytes <= 8 * 1_024);
+                prop_assert!(next.log().map(|(at, _)| at).is_sorted());
                 prop_assert!(!operation.is_terminal(), "terminal is for ever");
                 prop_assert_eq!(next.version().n(), operation.version().n() + 1);
                 prop_assert_eq!((next.version().birth(), next.version().instance()), (operation.version().birth(), 9));

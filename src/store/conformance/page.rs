@@ -123,7 +123,11 @@ pub(super) async fn by_group(trial: &Trial) -> Outcome {
     let of = |group: &str| Query { group: Some(group.into()), ..by(2) };
     let even = Some(("even".to_owned(), "true".to_owned()));
     let mut queries: Vec<_> = ["g", "G", "g ", "é", "none", "b"].map(of).into();
-    queries.push(Query { statuses: vec![Status::Running, Status::Failed], descending: true, ..of("g") });
+    queries.push(Query {
+        statuses: vec![Status::NotStarted, Status::Running, Status::Failed],
+        descending: true,
+        ..of("g")
+    });
     queries.push(Query { label: even, ..of("g") });
     queries.push(Query { statuses: vec![Status::Failed], order: OrderBy::LastAction, ..of("g") });
     for query in queries {
@@ -150,7 +154,7 @@ pub(super) async fn by_base(trial: &Trial) -> Outcome {
         of(uuid)?,
         Query { descending: true, statuses: vec![Status::Failed], ..of("a")? },
         Query { order: OrderBy::LastAction, statuses: vec![Status::Failed], ..of("a")? },
-        Query { type_name: Some("import".into()), ..of("a")? },
+        Query { type_name: Some("export".into()), ..of("a")? },
     ];
     for query in queries {
         same(&listed(&*store, &query).await?, &wanted(&all, &query), &format!("a list by {query:?}"))?;

@@ -120,7 +120,7 @@ pub struct SledEngine {
 /// What a complete store has under this key: without it the files were cut short or replaced.
 const MARK: (&[u8], &[u8]) = (b"\0\0sled", b"longrun 1");
 /// What sled writes, frees and writes again as one. A page above a quarter of it becomes a file of its own that
-/// sled never syncs; 23 of the longest records, of which a page has 16 and seldom more, stay below that.
+/// sled never syncs; 20 of the longest records, of which a page has 16 and seldom more, stay below that.
 const SEGMENT: usize = 8 * 1024 * 1024;
 /// sled frees its own lock some milliseconds after it is dropped; ours is held, so nobody else can have it.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -234,6 +234,9 @@ pub(crate) const FLAWS: &[Flaw] = &[
         idle: |cx, which, after, limit| {
             Box::pin(async move {
                 let Idle::Due { until } = which else { return cx.inner.idle(which, after, limit).await };
+                if after.is_some() || limit.get() < 100 {
+                    return cx.inner.idle(which, after, limit).await;
+                }
                 let ended = |operation: &Operation| {
                     let deadline = operation.stamps().deadline;
                     operation.is_terminal() && deadline.is_some_and(|deadline| deadline.ticks() <= until.ticks())

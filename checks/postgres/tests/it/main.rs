@@ -8,6 +8,7 @@
 )]
 
 mod support;
+mod unique;
 
 mod basics;
 mod conformance;

@@ -31,6 +31,8 @@ impl Few {
         let deadline = live.filter(|now| !now.is_terminal()).and_then(|now| now.stamps().deadline);
         match deadline {
             Some(deadline) => drop(self.deadlines.insert(record.id().clone(), deadline.ticks())),
+            // Most operations have none, and most stores: nothing is looked up for them.
+            None if self.deadlines.is_empty() => {}
             None => drop(self.deadlines.remove(record.id())),
         }
         match live.and_then(Operation::group) {
@@ -38,6 +40,7 @@ impl Few {
                 let known = self.groups.get_key_value(name).map(|(name, _)| Arc::clone(name));
                 self.group_of.insert(slot, known.unwrap_or_else(|| name.into()));
             }
+            None if self.group_of.is_empty() => {}
             None => drop(self.group_of.remove(&slot)),
         }
         match live.and_then(Operation::held_key) {
@@ -48,6 +51,10 @@ impl Few {
 
     /// The key is this operation's, unless it is another's.
     pub(super) fn hold(&mut self, slot: Slot, key: &str) {
+        // Of another life under the same name.
+        if self.key_of.get(&slot).is_some_and(|held| **held != *key) {
+            self.release(slot);
+        }
         if !self.holders.contains_key(key) {
             let key: Arc<str> = key.into();
             self.holders.insert(Arc::clone(&key), slot);
@@ -57,6 +64,9 @@ impl Few {
 
     /// The operation's key is free.
     pub(super) fn release(&mut self, slot: Slot) {
+        if self.key_of.is_empty() {
+            return;
+        }
         if let Some(key) = self.key_of.remove(&slot) {
             self.holders.remove(&key);
         }
