@@ -108,9 +108,10 @@ impl Builder {
         let (exclusive, inspects) = (store.opened().exclusive, self.inspect);
         let tracker = Tracker::new(self, store);
         if exclusive {
-            let orphaned = match inspects {
-                true => recovery::find_orphans(&tracker).await?,
-                false => recovery::end_orphans(&tracker).await?,
+            let orphaned = if inspects {
+                recovery::find_orphans(&tracker).await?
+            } else {
+                recovery::end_orphans(&tracker).await?
             };
             tracker.set_recovery(orphaned);
         }

@@ -95,7 +95,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         page: |cx, query| {
             Box::pin(async move {
                 let mut page = cx.inner.page(query).await?;
-                let tie = page.items.windows(2).all(|two| two[0].created() == two[1].created());
+                let tie = page.items.windows(2).all(|two| matches!(two, [a, b] if a.created() == b.created()));
                 if tie && has_no_condition(query) && !query.descending {
                     page.items.sort_by_key(|item| item.id().to_string().to_lowercase());
                 }

@@ -7,7 +7,7 @@ use longrun::store::Swap;
 use super::flaw::{Cx, Flaw, WHOLE};
 
 /// What the store within answers to a create with a key; `None` for any other write.
-fn key<'a>(expected: Option<longrun::model::Version>, next: &'a Operation) -> Option<&'a str> {
+fn key(expected: Option<longrun::model::Version>, next: &Operation) -> Option<&str> {
     next.held_key().filter(|_| expected.is_none())
 }
 

@@ -23,6 +23,7 @@ async fn early(
         return cx.inner.swap(expected, next, durability).await;
     }
     let (inner, next) = (Arc::clone(&cx.inner), next.clone());
+    #[expect(clippy::disallowed_methods, reason = "the write goes on while this answers: that is the flaw")]
     let write = tokio::spawn(async move { inner.swap(expected, &next, durability).await });
     cx.noted().early.push(write);
     Ok(Swap::Stored)
