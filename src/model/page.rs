@@ -124,10 +124,11 @@ impl Query {
         statuses.dedup();
         let ticks = |stamp: Option<Timestamp>| stamp.map(Timestamp::ticks);
         let parts = (ticks(self.from), ticks(self.until), self.descending);
-        let text = format!("{statuses:?}{:?}{:?}{:?}{parts:?}", self.type_name, self.label, self.order);
+        let mut text = format!("{statuses:?}{:?}{:?}{:?}{parts:?}", self.type_name, self.label, self.order);
         // Tokens of lists without these conditions stay what they were.
-        let has_more = self.group.is_some() || self.base.is_some();
-        let text = if has_more { format!("{text}{:?}{:?}", self.group, self.base) } else { text };
+        if self.group.is_some() || self.base.is_some() {
+            text = format!("{text}{:?}{:?}", self.group, self.base);
+        }
         // FNV-1a: a mix, not a secret.
         text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }

@@ -20,8 +20,7 @@ fn code(operation: &Operation) -> Option<&str> {
 
 #[test]
 fn a_deadline_ends_what_waits_and_what_runs_and_nothing_else() {
-    let at = |text| stamp(text);
-    let expired = |operation: &Operation, now| operation.apply(&Patch::expire(), &rules(), at(now));
+    let expired = |operation: &Operation, now| operation.apply(&Patch::expire(), &rules(), stamp(now));
     let waits = first(&bound(), "a", 7, "2026-05-04T12:00:00Z");
     let runs = after(&waits, &Patch::claim("me").progress(40));
     for (operation, started) in [(&waits, DEADLINE), (&runs, "2026-05-04T12:00:01Z")] {
@@ -41,9 +40,9 @@ fn a_deadline_ends_what_waits_and_what_runs_and_nothing_else() {
     let unbound = first(&NewOperation::untyped(), "b", 7, "2026-05-04T12:00:00Z");
     assert_eq!(expired(&unbound, "2036-05-04T12:00:00Z"), Ok(longrun::model::Applied::Unchanged));
     // Too late to begin, in time to end well.
-    let late = waits.apply(&Patch::claim("me"), &rules(), at(DEADLINE)).unwrap_err();
+    let late = waits.apply(&Patch::claim("me"), &rules(), stamp(DEADLINE)).unwrap_err();
     assert_eq!((late.code(), late.target()), ("deadlineExceeded", Some("status")));
-    assert!(runs.apply(&Patch::complete(None), &rules(), at("2026-05-04T13:00:01Z")).is_ok());
+    assert!(runs.apply(&Patch::complete(None), &rules(), stamp("2026-05-04T13:00:01Z")).is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]
