@@ -21,6 +21,8 @@ pub struct Builder {
     pub(super) max_result: usize,
     pub(super) policy: Policy,
     pub(super) inspect: bool,
+    #[cfg(feature = "metrics")]
+    pub(super) meters: super::meters::Meters,
 }
 
 impl Default for Builder {
@@ -32,6 +34,8 @@ impl Default for Builder {
             max_result: Rules::MAX_RESULT,
             policy: Policy::default(),
             inspect: false,
+            #[cfg(feature = "metrics")]
+            meters: super::meters::Meters::default(),
         }
     }
 }
@@ -83,7 +87,16 @@ impl Builder {
         self
     }
 
-    /// Ends nothing and writes nothing at open: orphans stay as they are, to be looked at.
+    /// Types that the metrics tell apart; all others are `other` there, so that the number of series does not
+    /// grow with what clients send.
+    #[cfg(feature = "metrics")]
+    pub fn metered_types<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.meters.name_types(names);
+        self
+    }
+
+    /// Ends nothing and writes nothing at open: orphans stay as they are, [`Tracker::recovery`] lists them. A
+    /// folder that is missing is an error.
     pub fn inspect(mut self) -> Self {
         self.inspect = true;
         self
@@ -92,10 +105,13 @@ impl Builder {
     /// A tracker over a store that is open. Operations that an earlier, dead instance was running are ended
     /// as Failed/`orphaned` before this answers, unless [`inspect`](Self::inspect) was asked.
     pub async fn open_store(self, store: Arc<dyn Store>) -> Result<Tracker> {
-        let ends_orphans = store.opened().exclusive && !self.inspect;
+        let (exclusive, inspects) = (store.opened().exclusive, self.inspect);
         let tracker = Tracker::new(self, store);
-        if ends_orphans {
-            let orphaned = recovery::end_orphans(&tracker).await?;
+        if exclusive {
+            let orphaned = match inspects {
+                true => recovery::find_orphans(&tracker).await?,
+                false => recovery::end_orphans(&tracker).await?,
+            };
             tracker.set_recovery(orphaned);
         }
         Ok(tracker)
@@ -104,8 +120,13 @@ impl Builder {
     /// A tracker over a sled store in this folder, made if it is missing.
     #[cfg(feature = "sled")]
     pub async fn open(self, path: impl Into<std::path::PathBuf>) -> Result<Tracker> {
-        use crate::store::{SledOptions, SledStore};
-        let options = SledOptions::new(path);
+        self.open_with(crate::store::SledOptions::new(path)).await
+    }
+
+    /// A tracker over a sled store with options of its own.
+    #[cfg(feature = "sled")]
+    pub async fn open_with(self, options: crate::store::SledOptions) -> Result<Tracker> {
+        use crate::store::SledStore;
         let clock = Arc::clone(&self.clock);
         let store = if self.inspect {
             SledStore::inspect_folder(options, clock).await?

@@ -1,6 +1,6 @@
 //! The end of a record.
 
-use super::{ROUNDS, Tracker, contended, events};
+use super::{ROUNDS, Tracker, contended};
 use crate::error::{Error, Result};
 use crate::model::{OperationId, Precondition};
 use crate::store::Swap;
@@ -31,11 +31,12 @@ impl Tracker {
             }
             match self.store().remove(id, current.version()).await? {
                 Swap::Stored => {
-                    events::deleted(id);
+                    self.tell_deleted(&current);
                     return Ok(());
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
+                // Only a create is answered Taken.
+                Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
         }
         Err(contended(Some(current)))

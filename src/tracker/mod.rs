@@ -9,7 +9,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, holder,
+    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, Told, holder,
 };
 #[cfg(feature = "http")]
 pub(crate) use crate::store::Change;
@@ -26,7 +26,8 @@ mod delete;
 mod events;
 #[cfg(feature = "http")]
 mod follow;
-mod future;
+pub(crate) mod future;
+mod group;
 mod health;
 mod held;
 mod hub;
@@ -34,6 +35,8 @@ mod ids;
 mod list;
 mod maintain;
 mod many;
+#[cfg(feature = "metrics")]
+mod meters;
 mod read;
 mod recovery;
 mod run;
@@ -77,6 +80,8 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    #[cfg(feature = "metrics")]
+    meters: meters::Meters,
     ages: Ages,
     /// Opened to look: nothing is ended.
     inspects: bool,
@@ -145,6 +150,8 @@ impl Tracker {
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            #[cfg(feature = "metrics")]
+            meters: builder.meters,
             ages: Ages::default(),
             inspects: builder.inspect,
             opened_at,
@@ -159,6 +166,12 @@ impl Tracker {
 
     fn store(&self) -> &dyn Store {
         &*self.inner.store
+    }
+
+    /// Which open of which store this tracker writes as.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn opened(&self) -> crate::store::Opened {
+        self.store().opened()
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -327,19 +340,20 @@ impl Tracker {
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
                 Err(rejection) => {
-                    events::refused(id, rejection.code());
+                    Self::tell_refused(id, rejection.code());
                     return Err(Error::rejected(&rejection, Some(current)));
                 }
             };
             match self.store().swap(Some(current.version()), &next, durability).await? {
                 Swap::Stored => {
                     if next.status() != current.status() {
-                        events::moved(&next);
+                        self.tell_moved(&next);
                     }
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
+                // Only a create is answered Taken.
+                Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
             may_be_old = false;
             round = round.saturating_add(1);
@@ -349,7 +363,7 @@ impl Tracker {
         }
     }
 
-    /// Progress of a Running operation, 0 to 100; never back. Readable at once, on disk within half a second.
+    /// Progress of a Running operation, 0 to 100 or `(done, total, unit)`; never back. Readable at once, on disk within half a second.
     ///
     /// ```
     /// # use longrun::{NewOperation, Patch, Status, Tracker};
@@ -360,8 +374,8 @@ impl Tracker {
     /// assert_eq!(tracker.progress(&id, 40).await?.progress().map(|done| done.percent()), Some(40));
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
-    pub async fn progress(&self, id: &OperationId, percent: u8) -> Result<Operation> {
-        self.patch(id, Patch::new().progress(percent)).await
+    pub async fn progress(&self, id: &OperationId, told: impl Into<Told> + Send) -> Result<Operation> {
+        self.patch(id, Patch::new().progress(told)).await
     }
 
     /// A sign of life: `lastActionDateTime` moves on.

@@ -11,7 +11,7 @@ use super::held::Claim;
 use super::run::Reporter;
 use super::{ROUNDS, STEP, Tracker};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Failure, Json, Operation, OperationId, Patch, State, Status, holder};
+use crate::model::{Failure, Json, Operation, OperationId, Patch, State, Status, Told, holder};
 use crate::store::StoreError;
 
 /// A claimed operation. Ends at most once, by move; dropped unfinished it is ended as Failed/`abandoned` by
@@ -209,9 +209,9 @@ impl Run {
         Arc::clone(&self.claim.claim.holder)
     }
 
-    /// Progress, 0 to 100; never back.
-    pub async fn progress(&self, percent: u8) -> Result<Operation> {
-        self.update(Patch::new().progress(percent)).await
+    /// Progress, 0 to 100 or `(done, total, unit)`; never back.
+    pub async fn progress(&self, told: impl Into<Told> + Send) -> Result<Operation> {
+        self.update(Patch::new().progress(told)).await
     }
 
     /// Free text for people.
@@ -229,8 +229,8 @@ impl Run {
         self.tracker().patch(self.id(), patch.held_by(self.holder())).await
     }
 
-    /// Ends when somebody asks for the end, when the operation is no longer this claim's, or when the
-    /// tracker closes.
+    /// Ends when somebody asks for the end, when the deadline has passed, when the operation is no longer this
+    /// claim's, or when the tracker closes.
     pub async fn cancelled(&self) {
         let reporter = Reporter::new(self.tracker().clone(), self.id().clone(), self.holder());
         reporter.cancelled().await;

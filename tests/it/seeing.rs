@@ -124,6 +124,11 @@ async fn events_and_the_span_are_as_documented() {
         let new = NewOperation::new(type_name).id(id(name)).patch(Patch::new().status(Status::Running));
         tracker.create(new).await.unwrap();
     }
+    let due = longrun::clock::Clock::now(&clock) + lease;
+    tracker.create(NewOperation::new("export").id(id("due")).deadline(due)).await.unwrap();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = tracker.create(NewOperation::new("export").id(id("traced")).trace_parent(trace)).await.unwrap();
+    tracker.run(traced.id(), async |_| Ok::<_, Failure>(1)).await.unwrap();
     clock.advance(lease * 2);
     tracker.sweep().await.unwrap();
     let late = created(&tracker, "g").await;
@@ -210,6 +215,17 @@ async fn health_tells_how_far_the_disk_is_behind_and_that_writes_are_refused() {
         (behind.store.unflushed, behind.store.flush_lag, behind.store.feed_lag),
         (1, Duration::from_secs(7), 1)
     );
+    control.open_gate();
+    soon("the write", write).await.unwrap().unwrap();
+    let caught_up = tracker.health();
+    assert_eq!(caught_up.store.groups, healthy.store.groups + 2, "the start, and the write");
+    assert_eq!(caught_up.store.group_time, Duration::from_secs(7));
+    control.shut();
+    let write = tokio::spawn({
+        let tracker = tracker.clone();
+        async move { tracker.create(NewOperation::untyped()).await }
+    });
+    control.wait_at_gate();
     control.fault(Some(crate::support::Fault::Sync(std::io::ErrorKind::Other)));
     control.open_gate();
     soon("the write", write).await.unwrap().unwrap_err();

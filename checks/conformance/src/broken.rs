@@ -11,6 +11,7 @@ mod input;
 mod made;
 mod page;
 mod swap;
+mod unique;
 mod verify;
 mod visibility;
 
@@ -18,8 +19,9 @@ use flaw::Flaw;
 
 /// One for each promise, in the suite's order.
 pub fn flaws() -> Vec<&'static Flaw> {
-    let themes: [&'static [Flaw]; 11] = [
+    let themes: [&'static [Flaw]; 12] = [
         swap::FLAWS,
+        unique::FLAWS,
         visibility::FLAWS,
         durability::FLAWS,
         page::FLAWS,

@@ -27,6 +27,7 @@ mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
+use self::fate::Waiter;
 pub use self::journal::Journaled;
 #[cfg(feature = "sled")]
 pub(crate) use self::journal::changes as journal_changes;
@@ -99,12 +100,13 @@ impl<E: Engine> Embedded<E> {
         Self::start(Box::new(opener), clock, exclusive, false).await
     }
 
-    /// Opens to look: takes no instance, writes nothing, refuses writes.
-    pub async fn inspect<O>(opener: O, clock: Arc<dyn Clock>) -> Result<Self, StoreError>
+    /// Opens to look: takes no instance, writes nothing, refuses writes. `exclusive` as in
+    /// [`open`](Self::open).
+    pub async fn inspect<O>(opener: O, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self, StoreError>
     where
         O: Fn() -> Result<E, StoreError> + Send + Sync + 'static,
     {
-        Self::start(Box::new(opener), clock, false, true).await
+        Self::start(Box::new(opener), clock, exclusive, true).await
     }
 
     async fn start(
@@ -168,6 +170,10 @@ impl<E: Engine> Embedded<E> {
     ) -> Result<Swap, StoreError> {
         let corrupt = |error: record::RecordError| StoreError::Corrupt(error.to_string());
         let unplaced = Unplaced::new(&record::key(id), &entry).map_err(corrupt)?;
+        let key = match &entry {
+            Entry::Live(operation) if expected.is_none() => operation.held_key().map(str::to_owned),
+            _ => None,
+        };
         let submitted = {
             let now = self.shared.clock.monotonic();
             let mut state = self.shared.lock();
@@ -196,13 +202,25 @@ impl<E: Engine> Embedded<E> {
             }
             Submitted::Lost => Ok(Swap::Lost(self.shared.load(id)?)),
             Submitted::LostTo(outcome) => {
-                let outcome = outcome.await.ok_or_else(|| StoreError::definite("the store's thread ended"))?;
-                // Whatever became of the other write, this one was not made.
-                outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))?;
+                other(outcome).await?;
                 Ok(Swap::Lost(self.shared.load(id)?))
+            }
+            Submitted::Taken(holder, waits) => {
+                if let Some(outcome) = waits {
+                    other(outcome).await?;
+                }
+                // It may have ended meanwhile: the key is free then, and the id is as it was.
+                let held = self.shared.load(&holder)?.filter(|held| held.held_key() == key.as_deref());
+                Ok(held.map_or(Swap::Lost(None), Swap::Taken))
             }
         }
     }
+}
+
+/// Waits for another write. Whatever became of it, the one that asks was not made.
+async fn other(outcome: Waiter) -> Result<(), StoreError> {
+    let outcome = outcome.await.ok_or_else(|| StoreError::definite("the store's thread ended"))?;
+    outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))
 }
 
 impl<E: Engine> Shared<E> {
@@ -309,6 +327,12 @@ impl<E: Engine> Store for Embedded<E> {
         Ok(state.index.counts())
     }
 
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        let state = self.shared.lock();
+        Shared::<E>::check_readable(&state)?;
+        Ok(state.index.group_counts(group))
+    }
+
     async fn idle(
         &self,
         which: &Idle,
@@ -375,7 +399,8 @@ impl<E: Engine> Store for Embedded<E> {
         let durability = self.with_engine(E::durability).unwrap_or("closed");
         let state = self.shared.lock();
         let (unflushed, flush_lag, feed_lag) = state.lag(now);
-        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag }
+        let (groups, group_time) = state.groups;
+        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag, groups, group_time }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

@@ -273,7 +273,9 @@ impl<E: Engine> Shared<E> {
                 let mut old = self.lock();
                 let closing = matches!(old.mode, Mode::Closing);
                 self.instance.store(state.meta.instance, std::sync::atomic::Ordering::Release);
+                let groups = old.groups;
                 *old = state;
+                old.groups = groups;
                 if closing {
                     old.mode = Mode::Closing;
                 }

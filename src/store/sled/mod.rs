@@ -88,9 +88,10 @@ impl SledStore {
         Ok(store)
     }
 
-    /// Opens the folder to look: writes no record and refuses writes.
+    /// Opens the folder to look: makes none, writes no record and refuses writes. Locked all the same, so
+    /// that what is Running is known to be of a process that is gone.
     pub async fn inspect_folder(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::inspect(move || journaled(&options, false), clock).await
+        Self::inspect(move || journaled(&options, false), clock, true).await
     }
 
     /// How writes are made durable; `None` once the store is closed.
@@ -100,7 +101,7 @@ impl SledStore {
 }
 
 fn journaled(options: &SledOptions, fills: bool) -> Result<Journaled<SledEngine>, StoreError> {
-    let engine = SledEngine::open(options)?;
+    let engine = SledEngine::open_in(options, fills)?;
     let journal = engine.folder.journal();
     Journaled::open(engine, &journal, fills, options.journal_bytes)
 }
@@ -119,7 +120,7 @@ pub struct SledEngine {
 /// What a complete store has under this key: without it the files were cut short or replaced.
 const MARK: (&[u8], &[u8]) = (b"\0\0sled", b"longrun 1");
 /// What sled writes, frees and writes again as one. A page above a quarter of it becomes a file of its own that
-/// sled never syncs; 23 of the longest records, of which a page has 16 and seldom more, stay below that.
+/// sled never syncs; 20 of the longest records, of which a page has 16 and seldom more, stay below that.
 const SEGMENT: usize = 8 * 1024 * 1024;
 /// sled frees its own lock some milliseconds after it is dropped; ours is held, so nobody else can have it.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -127,7 +128,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl SledEngine {
     /// Locks the folder and opens what is in it, for a store of your own around this engine. Blocking.
     pub fn open(options: &SledOptions) -> Result<Self, StoreError> {
-        let folder = Folder::lock(&options.path)?;
+        Self::open_in(options, true)
+    }
+
+    fn open_in(options: &SledOptions, makes: bool) -> Result<Self, StoreError> {
+        let folder = Folder::lock(&options.path, makes)?;
         if !folder.store().exists() {
             Self::create(options, &folder)?;
         }

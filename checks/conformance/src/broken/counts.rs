@@ -114,4 +114,33 @@ pub(crate) const FLAWS: &[Flaw] = &[
         },
         ..WHOLE
     },
+    Flaw {
+        breaks: "counts::group_is_counted",
+        says: "what has ended is not counted in its group before the first close",
+        group_counts: |cx, group| {
+            Box::pin(async move {
+                let counts = cx.inner.group_counts(group).await?;
+                let all = cx.noted().opens > 1;
+                let mut alive = Counts::default();
+                for (name, status, count) in counts.iter().filter(|(_, status, _)| all || !status.is_terminal()) {
+                    alive.add(name, status, count);
+                }
+                Ok(alive)
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
+        breaks: "counts::group_counts_same_after_open",
+        says: "after close and open no group is known",
+        group_counts: |cx, group| {
+            Box::pin(async move {
+                if cx.noted().opens > 1 {
+                    return Ok(Counts::default());
+                }
+                cx.inner.group_counts(group).await
+            })
+        },
+        ..WHOLE
+    },
 ];

@@ -36,6 +36,7 @@ pub struct Flaw {
     pub remove: for<'a> fn(&'a Cx, &'a OperationId, Version) -> Answer<'a, Swap>,
     pub page: for<'a> fn(&'a Cx, &'a Query) -> Answer<'a, Page>,
     pub counts: for<'a> fn(&'a Cx) -> Answer<'a, Counts>,
+    pub group_counts: for<'a> fn(&'a Cx, &'a str) -> Answer<'a, Counts>,
     pub idle: IdleFn,
     pub changes: for<'a> fn(&'a Cx, &'a Position, NonZeroU32) -> Answer<'a, Changes>,
     pub hints: fn(&Cx) -> HintStream,
@@ -54,6 +55,7 @@ pub const WHOLE: Flaw = Flaw {
     remove: |cx, id, expected| cx.inner.remove(id, expected),
     page: |cx, query| cx.inner.page(query),
     counts: |cx| cx.inner.counts(),
+    group_counts: |cx, group| cx.inner.group_counts(group),
     idle: |cx, which, after, limit| cx.inner.idle(which, after, limit),
     changes: |cx, after, limit| cx.inner.changes(after, limit),
     hints: |cx| cx.inner.hints(),
@@ -286,6 +288,11 @@ impl Store for Flawed {
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.read().await;
         self.has_read((self.flaw.counts)(&self.cx).await)
+    }
+
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        self.read().await;
+        self.has_read((self.flaw.group_counts)(&self.cx, group).await)
     }
 
     async fn idle(

@@ -28,6 +28,14 @@ fn is_quiet(which: &Idle) -> bool {
     matches!(which, Idle::Quiet { .. })
 }
 
+fn is_orphaned(which: &Idle) -> bool {
+    matches!(which, Idle::Orphaned)
+}
+
+fn is_due(which: &Idle) -> bool {
+    matches!(which, Idle::Due { .. })
+}
+
 pub(crate) const FLAWS: &[Flaw] = &[
     Flaw {
         breaks: "idle::quiet_is_found",
@@ -134,7 +142,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         idle: |cx, which, after, limit| {
             Box::pin(async move {
                 let mut found = cx.inner.idle(which, after, limit).await?;
-                if !is_quiet(which) {
+                if is_orphaned(which) {
                     found.truncate(1);
                 }
                 Ok(found)
@@ -147,7 +155,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         says: "orphans of a crash are not found",
         idle: |cx, which, after, limit| {
             Box::pin(async move {
-                if cx.noted().crashed && !is_quiet(which) {
+                if cx.noted().crashed && is_orphaned(which) {
                     return Ok(Vec::new());
                 }
                 cx.inner.idle(which, after, limit).await
@@ -160,7 +168,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         says: "claims of the living instance are orphans",
         idle: |cx, which, after, limit| {
             Box::pin(async move {
-                if is_quiet(which) {
+                if !is_orphaned(which) {
                     return cx.inner.idle(which, after, limit).await;
                 }
                 let instance = cx.inner.opened().instance;
@@ -178,7 +186,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         says: "whatever no instance holds is an orphan",
         idle: |cx, which, after, limit| {
             Box::pin(async move {
-                if is_quiet(which) {
+                if !is_orphaned(which) {
                     return cx.inner.idle(which, after, limit).await;
                 }
                 let remote = |operation: &Operation| {
@@ -194,11 +202,59 @@ pub(crate) const FLAWS: &[Flaw] = &[
         says: "an orphan that was ended stays one",
         idle: |cx, which, after, limit| {
             Box::pin(async move {
-                if is_quiet(which) {
+                if !is_orphaned(which) {
                     return cx.inner.idle(which, after, limit).await;
                 }
                 let ended = |operation: &Operation| operation.is_terminal() && operation.holder().is_some();
                 with(cx, which, ended).await
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
+        breaks: "idle::due_is_found",
+        says: "what was never started is not due",
+        idle: |cx, which, after, limit| {
+            Box::pin(async move {
+                let mut found = cx.inner.idle(which, after, limit).await?;
+                if is_due(which) {
+                    let noted = cx.noted();
+                    let started =
+                        |id: &longrun::OperationId| noted.acked(id).is_some_and(|now| now.started().is_some());
+                    found.retain(started);
+                }
+                Ok(found)
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
+        breaks: "idle::only_what_lives_is_due",
+        says: "what has ended stays due",
+        idle: |cx, which, after, limit| {
+            Box::pin(async move {
+                let Idle::Due { until } = which else { return cx.inner.idle(which, after, limit).await };
+                if after.is_some() || limit.get() < 100 {
+                    return cx.inner.idle(which, after, limit).await;
+                }
+                let ended = |operation: &Operation| {
+                    let deadline = operation.stamps().deadline;
+                    operation.is_terminal() && deadline.is_some_and(|deadline| deadline.ticks() <= until.ticks())
+                };
+                with(cx, which, ended).await
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
+        breaks: "idle::due_is_found_after_open",
+        says: "after close and open no deadline is known",
+        idle: |cx, which, after, limit| {
+            Box::pin(async move {
+                if is_due(which) && cx.noted().opens > 1 {
+                    return Ok(Vec::new());
+                }
+                cx.inner.idle(which, after, limit).await
             })
         },
         ..WHOLE

@@ -148,6 +148,31 @@ pub(crate) const FLAWS: &[Flaw] = &[
         ..WHOLE
     },
     Flaw {
+        breaks: "page::by_group",
+        says: "a list by group alone has all groups",
+        page: |cx, query| {
+            Box::pin(async move {
+                if query.group.is_some() && query.statuses.is_empty() {
+                    return instead(cx, query, |query| query.group = None).await;
+                }
+                cx.inner.page(query).await
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
+        breaks: "page::by_base",
+        says: "the first attempt is none",
+        page: |cx, query| {
+            Box::pin(async move {
+                let mut page = cx.inner.page(query).await?;
+                page.items.retain(|item| query.base.as_ref() != Some(item.id()));
+                Ok(page)
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
         breaks: "page::by_instant",
         says: "an empty stretch of time has its first instant",
         page: |cx, query| {

@@ -26,10 +26,12 @@ use self::frames::Frames;
 const MARK: &[u8] = b"\0\0journal";
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
-/// The engine is filled in so many steps, with a sync after each: small writes hold up the journal's least.
-const STEPS: usize = 32;
-/// A step that is ahead waits so long: an idle store is filled within a second.
-const STEP: Duration = Duration::from_millis(20);
+/// Syncs of the engine while it is filled: small writes hold up the journal's least.
+const SYNCS: usize = 32;
+/// Puts into the engine in a row.
+const STEP: usize = 64;
+/// A filler that is ahead waits so long after each step.
+const PAUSE: Duration = Duration::from_millis(1);
 /// Bytes of a half, unless another size is asked for.
 const HALF: usize = 32 * 1024 * 1024;
 /// No half is smaller: the longest records go into one frame.
@@ -277,15 +279,17 @@ impl<E: Engine> Core<E> {
         // Done when three quarters of the other half are used: nobody shall wait for the end.
         let ahead = done.saturating_mul(overlay.size / 4 * 3) > overlay.used.saturating_mul(of);
         if ahead && !overlay.waits && !overlay.ends {
-            drop(self.turned.wait_timeout(overlay, STEP));
+            drop(self.turned.wait_timeout(overlay, PAUSE));
         }
     }
 
     fn fill_generation(&self, generation: u64) -> Result<(), EngineError> {
         let keys = self.overlay().keys.get(&generation).cloned().unwrap_or_default();
         for (done, key) in keys.iter().enumerate() {
-            if done.is_multiple_of(keys.len().div_ceil(STEPS)) {
+            if done.is_multiple_of(keys.len().div_ceil(SYNCS)) {
                 self.inner.sync()?;
+            }
+            if done.is_multiple_of(STEP) {
                 self.pace(done, keys.len());
             }
             let newest = self.overlay().values.get(key).map(|value| (value.generation, value.bytes.clone()));
