@@ -16,6 +16,7 @@ mod planted;
 mod power;
 mod process;
 mod reopen;
+mod soak;
 mod tally;
 
 use std::error::Error;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 /// The result of everything here: who runs a proof reads the error.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const USAGE: &str = "prove kill|power|io|full|linear|flip|orphans COUNT|short [--store sled|memory] [--seed S] | planted [--seed S]";
+const USAGE: &str = "prove kill|power|io|full|linear|flip|orphans COUNT|short [--store sled|memory] [--seed S] | planted [--seed S] | soak MINUTES [--into FOLDER]";
 /// The cycles of `short`.
 const SHORT: u64 = 60;
 
@@ -54,8 +55,12 @@ fn run(arguments: &[String]) -> Outcome<()> {
             seed.map(|seed| seed.parse()).transpose()?.unwrap_or_else(|| fastrand::u32(..).into()),
         );
     }
+    if name == "soak-child" {
+        return soak::run_child(rest);
+    }
     let (count, options) = rest.split_first().ok_or(USAGE)?;
     let count = if count == "short" { SHORT } else { count.parse()? };
+    let mut into = std::path::PathBuf::from("target/soak");
     let mut over = histories::Over::Sled;
     let mut seed = fastrand::u32(..).into();
     let mut options = options.iter();
@@ -64,6 +69,7 @@ fn run(arguments: &[String]) -> Outcome<()> {
             ("--seed", Some(text)) => seed = text.parse()?,
             ("--store", Some(store)) if store == "sled" => {}
             ("--store", Some(store)) if store == "memory" && name == "linear" => over = histories::Over::Memory,
+            ("--into", Some(folder)) if name == "soak" => into = folder.into(),
             _ => return Err(USAGE.into()),
         }
     }
@@ -74,6 +80,7 @@ fn run(arguments: &[String]) -> Outcome<()> {
         "io" => io::run(count, seed),
         "full" => full::run(count, seed),
         "linear" => histories::run(count, seed, over),
+        "soak" => soak::run(count, seed, &into),
         "flip" => flip::run(count, seed),
         _ => Err(USAGE.into()),
     }
