@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use longrun::{ErrorKind, NewOperation, Operation, OperationId, RunError, Tracker};
+use longrun::{ErrorKind, NewOperation, OperationId, RunError, Tracker};
 use serde::Serialize;
 use tower::{Layer, Service, ServiceExt as _};
 

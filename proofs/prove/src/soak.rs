@@ -39,14 +39,15 @@ pub(crate) fn run(minutes: u64, seed: u64, into: &Path) -> Outcome<()> {
         let mut second = 0;
         while Instant::now() < life {
             match child.lines.recv_timeout(SILENCE) {
-                Ok(line) => match line.strip_prefix("wrong ") {
-                    Some(wrong) => faults.push(wrong.to_owned()),
-                    None => {
+                Ok(line) => {
+                    if let Some(wrong) = line.strip_prefix("wrong ") {
+                        faults.push(wrong.to_owned());
+                    } else {
                         let at = begun.elapsed().as_secs_f64();
                         second += 1;
                         samples.extend(Sample::take(at, second, child.process.id(), folder.path(), &line)?);
                     }
-                },
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     faults.push(format!("hangs after {second} seconds of its life"));
                     break;

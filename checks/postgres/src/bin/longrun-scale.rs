@@ -4,7 +4,6 @@
 //! touch no index (HOT), bytes of log for a move, what vacuum has to clean and whether it keeps up.
 
 #![expect(clippy::print_stdout, reason = "a command talks to people")]
-#![expect(clippy::disallowed_methods, reason = "callers are tasks")]
 
 use std::error::Error;
 use std::future::Future;

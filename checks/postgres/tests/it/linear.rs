@@ -155,8 +155,7 @@ async fn record(number: u64, trackers: &[Tracker; 2]) -> Recording {
         });
     }
     clients.join_all().await;
-    let recording = recording.lock().unwrap().clone();
-    recording
+    recording.lock().unwrap().clone()
 }
 
 async fn tracker(way: &PgConnectOptions) -> Tracker {

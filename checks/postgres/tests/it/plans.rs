@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::time::Duration;
 
-use futures_core::Stream as _;
 use longrun::model::{NewOperation, OrderBy, Patch, Query, holder};
 use longrun::store::{Durability, Idle, Position, PostgresOptions, PostgresStore, Store};
 use longrun::{Failure, Status};
