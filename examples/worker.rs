@@ -2,12 +2,16 @@
 //!
 //! ```sh
 //! cargo run --release --example worker -- PATH [--data DIR] [--workers N]
+//! cargo run --release --features postgres --example worker -- PATH --postgres URL [--workers N]
 //! ```
 //!
 //! State is kept in `--data` (`longrun-data` by default). Kill it with -9 and start it again: it says what
 //! it found, tries again what failed, and finishes. Ctrl-C finishes the files in hand; a second one exits
 //! with 130. The last line reads `N completed, M failed, K not started`, and the exit status is 0 only if
 //! all are completed. A file that changed since is not hashed again.
+//!
+//! With `--postgres` state is kept in that database, and several of them may share the work. What a killed
+//! one had in hand is ended a minute later, by whoever runs then: this waits for it and says so.
 
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]
 #![expect(clippy::disallowed_methods, reason = "the library spawns nothing; its host does")]
@@ -28,6 +32,8 @@ use tokio::task::JoinSet;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
+/// How long one that another process has in hand is waited for: longer than it takes to find out that it died.
+const ELSEWHERE: Duration = Duration::from_secs(90);
 /// Operations created side by side: they share a sync.
 const TOGETHER: usize = 64;
 
@@ -51,18 +57,23 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 struct Arguments {
     path: PathBuf,
     data: PathBuf,
+    postgres: Option<String>,
     workers: usize,
 }
 
 impl Arguments {
     fn parse() -> Result<Self, Failed> {
-        let (mut path, mut data) = (None, PathBuf::from("longrun-data"));
+        let (mut path, mut data, mut postgres) = (None, PathBuf::from("longrun-data"), None);
         let mut workers = std::thread::available_parallelism().map_or(2, usize::from);
         let mut words = std::env::args_os().skip(1);
         while let Some(word) = words.next() {
             let mut value = |name: &str| words.next().ok_or_else(|| format!("{name} needs a value"));
             match word.to_str() {
                 Some("--data") => data = value("--data")?.into(),
+                Some("--postgres") => {
+                    let url = value("--postgres")?.into_string();
+                    postgres = Some(url.map_err(|_| "--postgres must be a URL")?);
+                }
                 Some("--workers") => {
                     let text = value("--workers")?;
                     let number = text.to_str().and_then(|text| text.parse().ok()).filter(|number| *number > 0);
@@ -73,17 +84,21 @@ impl Arguments {
                 _ => return Err("one PATH only".into()),
             }
         }
-        let path = path.ok_or("usage: worker PATH [--data DIR] [--workers N]")?;
-        Ok(Self { path, data, workers })
+        let path = path.ok_or("usage: worker PATH [--data DIR | --postgres URL] [--workers N]")?;
+        Ok(Self { path, data, postgres, workers })
     }
 }
 
 async fn run() -> Result<ExitCode, Failed> {
-    let Arguments { path, data, workers } = Arguments::parse()?;
-    let tracker = Tracker::open(&data).await?;
+    let Arguments { path, data, postgres, workers } = Arguments::parse()?;
+    let tracker = match &postgres {
+        Some(url) => on_postgres(url).await?,
+        None => Tracker::open(&data).await?,
+    };
+    let maintaining = tokio::spawn(tracker.maintain());
     let interrupted = stop_on_ctrl_c();
 
-    let files = files_under(&path, &data)?;
+    let files = files_under(&path, Some(&*data).filter(|_| postgres.is_none()))?;
     println!("{} files under {}", files.len(), path.display());
     if !tracker.recovery().is_empty() {
         println!("{} operations were running when the last process ended: orphaned", tracker.recovery().len());
@@ -122,8 +137,22 @@ async fn run() -> Result<ExitCode, Failed> {
         }
     }
     tracker.close(Duration::from_secs(10)).await?;
+    maintaining.await?;
     println!("{completed} completed, {failed} failed, {} not started", jobs.len() - completed - failed);
     Ok(ExitCode::from(u8::from(completed != jobs.len())))
+}
+
+#[cfg(feature = "postgres")]
+async fn on_postgres(url: &str) -> Result<Tracker, Failed> {
+    let pool = sqlx::postgres::PgPoolOptions::new().connect(url).await?;
+    let store = longrun::store::PostgresStore::connect(pool).await?;
+    Ok(Tracker::builder().open_store(Arc::new(store)).await?)
+}
+
+#[cfg(not(feature = "postgres"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
+async fn on_postgres(_url: &str) -> Result<Tracker, Failed> {
+    Err("this was built without PostgreSQL: build it with --features postgres".into())
 }
 
 /// A file and its newest operation.
@@ -189,6 +218,13 @@ async fn work(tracker: &Tracker, job: Job, screen: &Screen) -> longrun::Result<(
         Ok(digest) => format!("completed {} {digest}", job.path.display()),
         Err(RunError::Work(error)) => format!("failed {}: {error}", job.path.display()),
         Err(RunError::Lost(operation)) => format!("failed {}: ended as {}", job.path.display(), operation.status()),
+        Err(RunError::Refused(error))
+            if matches!(error.kind(), ErrorKind::IllegalTransition | ErrorKind::Terminal) =>
+        {
+            // Another process has it in hand, or had.
+            let ended = tracker.wait(job.operation.id(), ELSEWHERE).await?;
+            format!("elsewhere {}: {}", job.path.display(), ended.status())
+        }
         Err(RunError::Refused(error) | RunError::Unrecorded { error, .. }) => return Err(error),
         Err(error) => format!("failed {}: {error}", job.path.display()),
     };
@@ -217,9 +253,9 @@ fn hash(path: &Path, reporter: &Reporter, bar: &ProgressBar) -> io::Result<Strin
 }
 
 /// Every regular file under a folder, in order, the worker's own data left out.
-fn files_under(path: &Path, data: &Path) -> Result<Vec<PathBuf>, Failed> {
+fn files_under(path: &Path, data: Option<&Path>) -> Result<Vec<PathBuf>, Failed> {
     let about = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
-    let data = fs::canonicalize(data)?;
+    let data = data.map(fs::canonicalize).transpose()?;
     let (mut files, mut folders) = (Vec::new(), vec![path.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         if fs::metadata(&folder).map_err(|error| about(&folder, error))?.is_file() {
@@ -230,7 +266,7 @@ fn files_under(path: &Path, data: &Path) -> Result<Vec<PathBuf>, Failed> {
             let entry = entry.map_err(|error| about(&folder, error))?;
             let kind = entry.file_type().map_err(|error| about(&entry.path(), error))?;
             if kind.is_dir() {
-                if fs::canonicalize(entry.path()).ok().as_ref() != Some(&data) {
+                if data.is_none() || fs::canonicalize(entry.path()).ok() != data {
                     folders.push(entry.path());
                 }
             } else if kind.is_file() {

@@ -1,5 +1,7 @@
 //! Counts in Prometheus' text format: by type and status, never by id (FAULTS 31).
 
+use std::fmt;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::HeaderValue;
@@ -16,21 +18,33 @@ use crate::tracker::{Counts, Tracker};
 use crate::wire;
 
 /// How many operations there are, for Prometheus.
-#[derive(Debug)]
 #[must_use = "a face serves once it is merged into a router"]
 pub struct Counters {
     face: Face,
+    also: Option<Box<dyn Fn() -> String + Send + Sync>>,
+}
+
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Counters").field("face", &self.face).finish_non_exhaustive()
+    }
 }
 
 /// Counts by type and status at `/metrics`; [`Counters::path`] chooses another.
 pub fn counters(tracker: Tracker, access: Access) -> Counters {
-    Counters { face: Face::new(tracker, access, "/metrics") }
+    Counters { face: Face::new(tracker, access, "/metrics"), also: None }
 }
 
 impl Counters {
     /// The path.
     pub fn path(mut self, path: impl AsRef<str>) -> Self {
         self.face.root = projection::root(path.as_ref());
+        self
+    }
+
+    /// What else is to be served there, such as the text that a recorder of the `metrics` facade renders.
+    pub fn also(mut self, text: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        self.also = Some(Box::new(text));
         self
     }
 
@@ -69,7 +83,9 @@ impl Speaks for Counters {
 
     async fn answer(&self, call: &Call<'_>, _body: Body) -> Result<Response, Fault> {
         let (counts, watchers) = (call.tracker().counts().await?, call.tracker().watchers());
-        let mut response = Response::new(Body::from(text(&counts, watchers)));
+        let mut text = text(&counts, watchers);
+        text.extend(self.also.iter().map(|also| also()));
+        let mut response = Response::new(Body::from(text));
         response.headers_mut().insert(CONTENT_TYPE, TEXT);
         Ok(response)
     }

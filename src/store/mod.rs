@@ -316,12 +316,17 @@ pub struct StoreHealth {
     pub flush_lag: Duration,
     /// Places of the feed given to writes that the feed does not show yet.
     pub feed_lag: u64,
+    /// Groups of writes made durable since the store was opened; 0 where a store makes none.
+    pub groups: u64,
+    /// How long they took together, each from its first write until it was durable.
+    pub group_time: Duration,
 }
 
 impl StoreHealth {
     /// Of a store that takes writes and has nothing to catch up with.
     pub const fn new(durability: &'static str) -> Self {
-        Self { durability, read_only: None, unflushed: 0, flush_lag: Duration::ZERO, feed_lag: 0 }
+        let (flush_lag, group_time) = (Duration::ZERO, Duration::ZERO);
+        Self { durability, read_only: None, unflushed: 0, flush_lag, feed_lag: 0, groups: 0, group_time }
     }
 }
 

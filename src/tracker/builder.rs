@@ -21,6 +21,8 @@ pub struct Builder {
     pub(super) max_result: usize,
     pub(super) policy: Policy,
     pub(super) inspect: bool,
+    #[cfg(feature = "metrics")]
+    pub(super) meters: super::meters::Meters,
 }
 
 impl Default for Builder {
@@ -32,6 +34,8 @@ impl Default for Builder {
             max_result: Rules::MAX_RESULT,
             policy: Policy::default(),
             inspect: false,
+            #[cfg(feature = "metrics")]
+            meters: super::meters::Meters::default(),
         }
     }
 }
@@ -83,7 +87,16 @@ impl Builder {
         self
     }
 
-    /// Ends nothing and writes nothing at open: orphans stay as they are, to be looked at.
+    /// Types that the metrics tell apart; all others are `other` there, so that the number of series does not
+    /// grow with what clients send.
+    #[cfg(feature = "metrics")]
+    pub fn metered_types<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.meters.name_types(names);
+        self
+    }
+
+    /// Ends nothing and writes nothing at open: orphans stay as they are, [`Tracker::recovery`] lists them. A
+    /// folder that is missing is an error.
     pub fn inspect(mut self) -> Self {
         self.inspect = true;
         self
@@ -92,10 +105,14 @@ impl Builder {
     /// A tracker over a store that is open. Operations that an earlier, dead instance was running are ended
     /// as Failed/`orphaned` before this answers, unless [`inspect`](Self::inspect) was asked.
     pub async fn open_store(self, store: Arc<dyn Store>) -> Result<Tracker> {
-        let ends_orphans = store.opened().exclusive && !self.inspect;
+        let (exclusive, inspects) = (store.opened().exclusive, self.inspect);
         let tracker = Tracker::new(self, store);
-        if ends_orphans {
-            let orphaned = recovery::end_orphans(&tracker).await?;
+        if exclusive {
+            let orphaned = if inspects {
+                recovery::find_orphans(&tracker).await?
+            } else {
+                recovery::end_orphans(&tracker).await?
+            };
             tracker.set_recovery(orphaned);
         }
         Ok(tracker)

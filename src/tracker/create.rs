@@ -1,6 +1,6 @@
 //! The first record of an operation.
 
-use super::{Created, ROUNDS, Tracker, contended, events};
+use super::{Created, ROUNDS, Tracker, contended};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{InvalidId, NewOperation, Operation, OperationId};
 use crate::store::{Durability, Swap};
@@ -40,18 +40,11 @@ impl Tracker {
             let operation = self.draft(&new)?;
             match self.store().swap(None, &operation, Durability::Immediate).await? {
                 Swap::Stored => {
-                    events::created(&operation);
+                    self.tell_created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
-                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
-                    return Ok(Created { operation: *existing, is_new: false });
-                }
+                Swap::Lost(Some(existing)) => return Created::existing(&new, *existing),
                 Swap::Taken(holder) => return Ok(Created { operation: *holder, is_new: false }),
-                Swap::Lost(Some(existing)) => {
-                    let message = format!("another operation {} exists", existing.id());
-                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                    return Err(error.about("id").with_current(*existing));
-                }
                 // It was there and is deleted, or its key was held and is free.
                 Swap::Lost(None) => {}
             }
@@ -101,5 +94,17 @@ impl Tracker {
         let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
         Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
             .map_err(|rejection| Error::rejected(&rejection, None))
+    }
+}
+
+impl Created {
+    /// The answer to a create that finds its id taken.
+    pub(crate) fn existing(new: &NewOperation, existing: Operation) -> Result<Self> {
+        if new.id.is_some() && new.describes(&existing) {
+            return Ok(Self { operation: existing, is_new: false });
+        }
+        let message = format!("another operation {} exists", existing.id());
+        let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
+        Err(error.about("id").with_current(existing))
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a record.
 
-use super::{ROUNDS, Tracker, contended, events};
+use super::{ROUNDS, Tracker, contended};
 use crate::error::{Error, Result};
 use crate::model::{OperationId, Precondition};
 use crate::store::Swap;
@@ -31,7 +31,7 @@ impl Tracker {
             }
             match self.store().remove(id, current.version()).await? {
                 Swap::Stored => {
-                    events::deleted(id);
+                    self.tell_deleted(&current);
                     return Ok(());
                 }
                 Swap::Lost(Some(winner)) => current = *winner,

@@ -1,5 +1,6 @@
-//! What the tracker tells `tracing`, in the names that `docs/operating.md` lists.
+//! What the tracker tells `tracing` and `metrics`, in the names that `docs/operating.md` lists.
 
+use super::Tracker;
 use crate::model::{Failure, Operation, OperationId, Status};
 
 /// Ends that no work asked for.
@@ -13,16 +14,36 @@ const UNASKED: [&str; 7] = [
     Failure::PANICKED,
 ];
 
-pub(super) fn created(operation: &Operation) {
-    tracing::debug!(operation.id = %operation.id(), operation.type = operation.type_name(), "created");
-    // It may be born Running, or ended.
-    if operation.status() != Status::NotStarted {
+impl Tracker {
+    pub(super) fn tell_created(&self, operation: &Operation) {
+        tracing::debug!(operation.id = %operation.id(), operation.type = operation.type_name(), "created");
+        // It may be born Running, or ended.
+        if operation.status() != Status::NotStarted {
+            self.tell_moved(operation);
+        }
+    }
+
+    /// The operation is in another status than before.
+    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "metrics are the tracker's"))]
+    pub(super) fn tell_moved(&self, operation: &Operation) {
         moved(operation);
+        #[cfg(feature = "metrics")]
+        self.inner.meters.moved(operation);
+    }
+
+    pub(super) fn tell_refused(id: &OperationId, code: &str) {
+        tracing::debug!(operation.id = %id, code, "refused");
+    }
+
+    #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "metrics are the tracker's"))]
+    pub(super) fn tell_deleted(&self, operation: &Operation) {
+        tracing::debug!(operation.id = %operation.id(), "deleted");
+        #[cfg(feature = "metrics")]
+        self.inner.meters.deleted(operation);
     }
 }
 
-/// The operation is in another status than before.
-pub(super) fn moved(operation: &Operation) {
+fn moved(operation: &Operation) {
     let (id, type_name) = (operation.id(), operation.type_name());
     match (operation.status(), operation.failure().map(Failure::code)) {
         (Status::NotStarted, _) => {}
@@ -41,12 +62,4 @@ pub(super) fn moved(operation: &Operation) {
             tracing::info!(operation.id = %id, operation.type = type_name, code, "failed");
         }
     }
-}
-
-pub(super) fn refused(id: &OperationId, code: &str) {
-    tracing::debug!(operation.id = %id, code, "refused");
-}
-
-pub(super) fn deleted(id: &OperationId) {
-    tracing::debug!(operation.id = %id, "deleted");
 }

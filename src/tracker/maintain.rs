@@ -141,6 +141,8 @@ impl Tracker {
             let deleted = self.delete_old(type_name.as_deref(), *status, *keep).await?;
             swept.deleted = swept.deleted.saturating_add(deleted);
         }
+        #[cfg(feature = "metrics")]
+        self.meter().await?;
         Ok(swept)
     }
 

@@ -26,7 +26,7 @@ mod delete;
 mod events;
 #[cfg(feature = "http")]
 mod follow;
-mod future;
+pub(crate) mod future;
 mod group;
 mod health;
 mod held;
@@ -35,6 +35,8 @@ mod ids;
 mod list;
 mod maintain;
 mod many;
+#[cfg(feature = "metrics")]
+mod meters;
 mod read;
 mod recovery;
 mod run;
@@ -78,6 +80,8 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    #[cfg(feature = "metrics")]
+    meters: meters::Meters,
     ages: Ages,
     /// Opened to look: nothing is ended.
     inspects: bool,
@@ -146,6 +150,8 @@ impl Tracker {
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            #[cfg(feature = "metrics")]
+            meters: builder.meters,
             ages: Ages::default(),
             inspects: builder.inspect,
             opened_at,
@@ -160,6 +166,12 @@ impl Tracker {
 
     fn store(&self) -> &dyn Store {
         &*self.inner.store
+    }
+
+    /// Which open of which store this tracker writes as.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn opened(&self) -> crate::store::Opened {
+        self.store().opened()
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -328,14 +340,14 @@ impl Tracker {
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
                 Err(rejection) => {
-                    events::refused(id, rejection.code());
+                    Self::tell_refused(id, rejection.code());
                     return Err(Error::rejected(&rejection, Some(current)));
                 }
             };
             match self.store().swap(Some(current.version()), &next, durability).await? {
                 Swap::Stored => {
                     if next.status() != current.status() {
-                        events::moved(&next);
+                        self.tell_moved(&next);
                     }
                     return Ok(Patched { operation: next, before: Some(current) });
                 }

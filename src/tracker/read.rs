@@ -88,6 +88,24 @@ impl Tracker {
         Ok(self.store().changes(after, limit).await?)
     }
 
+    /// The feed's end now: what comes after it is what is not there yet. Read lists after this to have what
+    /// was there before.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// tracker.create(NewOperation::new("export")).await?;
+    /// let now = tracker.latest().await?;
+    /// assert!(tracker.changes(&now, 100).await?.items.is_empty());
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn latest(&self) -> Result<Position> {
+        // Who begins from the start is told how far the feed reached then.
+        let next = self.changes(&Position::START, 1).await?.next;
+        Ok(Position::new(next.store(), next.since(), next.since()))
+    }
+
     /// Reads the whole store anew and reports every difference from what is in memory.
     ///
     /// ```

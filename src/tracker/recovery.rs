@@ -17,12 +17,25 @@ pub(super) async fn end_orphans(tracker: &Tracker) -> Result<Vec<OperationId>> {
     end_idle(tracker, &Idle::Orphaned, &failure).await
 }
 
+/// Every operation that a dead instance was running, left as it is.
+pub(super) async fn find_orphans(tracker: &Tracker) -> Result<Vec<OperationId>> {
+    let mut found: Vec<OperationId> = Vec::new();
+    loop {
+        let some = tracker.store().idle(&Idle::Orphaned, found.last(), STEP).await?;
+        if some.is_empty() {
+            return Ok(found);
+        }
+        found.extend(some);
+    }
+}
+
 /// Ends every operation whose deadline has passed.
 pub(super) async fn end_due(tracker: &Tracker, until: Timestamp) -> Result<Vec<OperationId>> {
     end_all(tracker, &Idle::Due { until }, &Patch::expire()).await
 }
 
-/// Ends every operation that the store finds idle.
+/// Ends every operation that the store finds idle, by id from the first to the last; one that cannot be
+/// ended does not keep the others.
 pub(super) async fn end_idle(tracker: &Tracker, which: &Idle, failure: &Failure) -> Result<Vec<OperationId>> {
     end_all(tracker, which, &Patch::fail(failure.clone())).await
 }

@@ -7,7 +7,7 @@ use longrun::{Failure, NewOperation, Operation, Patch, RunError, Status};
 use crate::faulty::{Bench, bench};
 use crate::support::{after, date, first, rules, soon, stamp};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 const DEADLINE: &str = "2026-05-04T13:00:00Z";
 
 fn bound() -> NewOperation {
@@ -51,7 +51,7 @@ async fn a_sweep_ends_what_is_past_its_deadline() {
     let waits = tracker.create(bound()).await.unwrap().id().clone();
     let runs = tracker.create(bound().patch(Patch::new().status(Status::Running))).await.unwrap().id().clone();
     let free = tracker.create(NewOperation::new("export")).await.unwrap().id().clone();
-    clock.advance(HOUR - Duration::from_secs(1));
+    clock.advance(Duration::from_secs(3_599));
     assert_eq!(tracker.sweep().await.unwrap().overdue, []);
     clock.advance(Duration::from_secs(1));
     let mut wanted = vec![waits.clone(), runs.clone()];

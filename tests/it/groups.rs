@@ -18,7 +18,7 @@ async fn run(tracker: &Tracker, id: &OperationId) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_waited_for_to_its_last_operation() {
     let Bench { tracker, .. } = bench().await;
-    let long = Duration::from_secs(3_600);
+    let long = Duration::from_hours(1);
     assert_eq!(soon("a group of nothing", tracker.wait_group("book", long)).await.unwrap().total(), 0);
     let mut pages = Vec::new();
     for number in 0..5 {

@@ -22,5 +22,6 @@ mod store_feed;
 mod store_worker;
 mod telling;
 mod texts;
+mod transfer;
 mod transitions;
 mod watching;

@@ -107,7 +107,7 @@ fn format_1_is_read() {
         }
         let of = |record: &Record| match &record.entry {
             Entry::Live(operation) => longrun::wire::to_json(&longrun::wire::Entity::new(operation)),
-            tombstone => format!("{tombstone:?}"),
+            tombstone @ Entry::Tombstone { .. } => format!("{tombstone:?}"),
         };
         let without_log = |text: String| match text.split_once(",\"log\":[") {
             Some((head, tail)) => format!("{head}{}", tail.split_once(']').map_or("", |(_, rest)| rest)),

@@ -88,7 +88,7 @@ fn documented() -> Vec<String> {
 
 #[tokio::test]
 async fn events_and_the_span_are_as_documented() {
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     let choose = |builder: longrun::calls::Builder| {
         builder.lease("export", lease).time_limit("report", lease).max_result(1_000)
     };
@@ -131,8 +131,8 @@ async fn events_and_the_span_are_as_documented() {
     tracker.run(traced.id(), async |_| Ok::<_, Failure>(1)).await.unwrap();
     clock.advance(lease * 2);
     tracker.sweep().await.unwrap();
-    let g = created(&tracker, "g").await;
-    let held = tracker.start(&g).await.unwrap();
+    let late = created(&tracker, "g").await;
+    let held = tracker.start(&late).await.unwrap();
     tracker.close(Duration::ZERO).await.unwrap();
     drop(held);
 
@@ -143,13 +143,13 @@ async fn events_and_the_span_are_as_documented() {
         Tracker::builder().open_store(store).await.unwrap()
     };
     let first = open().await;
-    let h = created(&first, "h").await;
-    std::mem::forget(first.start(&h).await.unwrap());
+    let orphan = created(&first, "h").await;
+    std::mem::forget(first.start(&orphan).await.unwrap());
     let second = open().await;
-    assert_eq!(second.recovery(), [h]);
+    assert_eq!(second.recovery(), [orphan]);
 
-    let i = created(&second, "i").await;
-    let panicking = second.run(&i, |_| -> std::future::Ready<Result<(), Failure>> { panic!("oh") });
+    let panics = created(&second, "i").await;
+    let panicking = second.run(&panics, |_| -> std::future::Ready<Result<(), Failure>> { panic!("oh") });
     soon("the panic", tokio::spawn(panicking)).await.unwrap_err();
 
     seen.extend(capture.take());
@@ -184,7 +184,7 @@ async fn a_forgotten_maintain_is_warned_of_once() {
     let a = created(&tracker, "a").await;
     let run = tracker.start(&a).await.unwrap();
     for _ in 0..10 {
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         tracker.sweep().await.unwrap();
         tracker.counts().await.unwrap();
     }
@@ -215,6 +215,17 @@ async fn health_tells_how_far_the_disk_is_behind_and_that_writes_are_refused() {
         (behind.store.unflushed, behind.store.flush_lag, behind.store.feed_lag),
         (1, Duration::from_secs(7), 1)
     );
+    control.open_gate();
+    soon("the write", write).await.unwrap().unwrap();
+    let caught_up = tracker.health();
+    assert_eq!(caught_up.store.groups, healthy.store.groups + 2, "the start, and the write");
+    assert_eq!(caught_up.store.group_time, Duration::from_secs(7));
+    control.shut();
+    let write = tokio::spawn({
+        let tracker = tracker.clone();
+        async move { tracker.create(NewOperation::untyped()).await }
+    });
+    control.wait_at_gate();
     control.fault(Some(crate::support::Fault::Sync(std::io::ErrorKind::Other)));
     control.open_gate();
     soon("the write", write).await.unwrap().unwrap_err();

@@ -4,10 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use longrun::model::{Patch, Status};
 use longrun::store::embedded::{Embedded, Engine};
 use longrun::store::{MemoryEngine, MemoryStore, SledOptions, SledStore, Store, StoreError};
+use longrun::{ErrorKind, Tracker};
 
 use crate::support::{after, clock, new, put, put_eventual, soon};
 
@@ -235,7 +237,7 @@ async fn inspecting_changes_nothing() {
     let opened = store.opened();
     store.close().await.unwrap();
     let (own, shared) = (engine.get(b"\0longrun").unwrap(), engine.clone());
-    let looking = Embedded::inspect(move || Ok(shared.clone()), clock()).await.unwrap();
+    let looking = Embedded::inspect(move || Ok(shared.clone()), clock(), true).await.unwrap();
     assert_eq!((looking.opened().store, looking.opened().instance), (opened.store, opened.instance));
     assert_eq!(looking.load(running.id()).await.unwrap(), Some(running.clone()));
     let refused = looking.remove(running.id(), running.version()).await;
@@ -243,4 +245,35 @@ async fn inspecting_changes_nothing() {
     assert_eq!(soon("verify", looking.verify()).await.unwrap().problems, [""; 0]);
     looking.close().await.unwrap();
     assert_eq!(engine.get(b"\0longrun").unwrap(), own);
+}
+
+/// To look at a folder makes none, and lists what a process left that is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn inspecting_a_folder_makes_none_and_lists_orphans() {
+    let place = tempfile::tempdir().unwrap();
+    let (jobs, copy) = (place.path().join("jobs"), place.path().join("copy"));
+    let inspect = async |path: &std::path::Path| Tracker::builder().inspect().open(path).await;
+    assert_eq!(inspect(&jobs).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    std::fs::create_dir(&jobs).unwrap();
+    assert_eq!(inspect(&jobs).await.unwrap_err().kind(), ErrorKind::Unsupported);
+    assert_eq!(std::fs::read_dir(&jobs).unwrap().count(), 0, "not even a lock");
+
+    let tracker = Tracker::open(&jobs).await.unwrap();
+    let id = tracker.create(longrun::NewOperation::untyped()).await.unwrap().id().clone();
+    let run = tracker.start(&id).await.unwrap();
+    let locked = inspect(&jobs).await.unwrap_err();
+    let text = std::error::Error::source(&locked).map_or_else(|| locked.to_string(), ToString::to_string);
+    assert_eq!(locked.kind(), ErrorKind::Locked);
+    assert!(text.contains(&format!("process {}", std::process::id())) && text.contains("ctl ADDRESS"), "{text}");
+    // As a kill would leave it.
+    assert!(std::process::Command::new("cp").arg("-a").args([&jobs, &copy]).status().unwrap().success());
+    drop(run);
+    for _ in 0..2 {
+        let looks = inspect(&copy).await.unwrap();
+        assert_eq!(looks.recovery(), std::slice::from_ref(&id));
+        assert_eq!(looks.get(&id).await.unwrap().status(), Status::Running);
+        looks.sweep().await.unwrap();
+        looks.close(Duration::ZERO).await.unwrap();
+    }
+    assert_eq!(Tracker::open(&copy).await.unwrap().recovery(), [id]);
 }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use longrun::{ErrorKind, NewOperation, Operation, OperationId, RunError, Tracker};
+use longrun::{ErrorKind, NewOperation, OperationId, RunError, Tracker};
 use serde::Serialize;
 use tower::{Layer, Service, ServiceExt as _};
 
@@ -74,8 +74,9 @@ where
         // The service that was ready does the work; a fresh clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let new = attempt_of(type_name, &task);
         Box::pin(async move {
-            let operation = open(&tracker, type_name, &task).await.map_err(RunError::Refused)?;
+            let operation = tracker.create(new.map_err(RunError::Refused)?).await.map_err(RunError::Refused)?;
             // The result and the error go back to the runner; the record keeps both.
             tracker.run(operation.id(), async move |_| inner.call(task).await).await
         })
@@ -84,12 +85,12 @@ where
 
 /// The operation of a task: one for each attempt, each naming the one before it. The same task again finds
 /// the same operation.
-async fn open<T>(tracker: &Tracker, type_name: &str, task: &Task<T>) -> longrun::Result<Operation> {
+fn attempt_of<T>(type_name: &str, task: &Task<T>) -> longrun::Result<NewOperation> {
     let mut new = NewOperation::new(type_name).id(task.id.attempt(task.attempt)?);
     if task.attempt > 1 {
         new = new.retry_of(task.id.attempt(task.attempt - 1)?);
     }
-    tracker.create(new).await
+    Ok(new)
 }
 
 /// Work that knows nothing of the tracker.

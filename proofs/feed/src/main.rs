@@ -1,4 +1,4 @@
-//! `longrun-feed COUNT [SEED]` records COUNT histories, with kill -9 in the middle, and judges them.
+//! `longrun-feed COUNT|short [--store sled] [--seed S]` records COUNT histories, with kill -9 in the middle, and judges them.
 //!
 //! Each history is one sled store, four writers and a reader of the feed in a child process, which is killed
 //! two to four times and begun again where its reader was. The last line says how many histories had how
@@ -16,15 +16,17 @@ use feed::{Judged, Line, judge};
 
 /// Writes of each writer that end a history.
 const ROUNDS: u64 = 60;
+/// The histories of `short`.
+const SHORT: u64 = 60;
+const USAGE: &str = "usage: longrun-feed COUNT|short [--store sled] [--seed S]";
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let words: Vec<_> = arguments.iter().map(String::as_str).collect();
     let outcome = match &*words {
         ["child", folder, seed, rounds, position] => be_child(folder, seed, rounds, position).map(|()| true),
-        [count] => prove(count, "1"),
-        [count, seed] => prove(count, seed),
-        _ => Err("usage: longrun-feed COUNT [SEED]".into()),
+        [count, options @ ..] => prove(count, options),
+        [] => Err(USAGE.into()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -42,12 +44,20 @@ fn be_child(folder: &str, seed: &str, rounds: &str, position: &str) -> Result<()
     runtime.block_on(child::run(Path::new(folder), seed.parse()?, rounds.parse()?, position))
 }
 
-fn prove(count: &str, seed: &str) -> Result<bool, Box<dyn Error>> {
-    let (count, seed): (u64, u64) = (count.parse()?, seed.parse()?);
+fn prove(count: &str, options: &[&str]) -> Result<bool, Box<dyn Error>> {
+    let count: u64 = if count == "short" { SHORT } else { count.parse()? };
+    let mut first: u64 = fastrand::u32(..).into();
+    for option in options.chunks(2) {
+        match option {
+            ["--seed", text] => first = text.parse()?,
+            ["--store", "sled"] => {}
+            _ => return Err(USAGE.into()),
+        }
+    }
     let mut out = io::stdout().lock();
     let (mut entries, mut compared, mut kills, mut violations) = (0, 0, 0, 0);
     for history in 0..count {
-        let seed = seed.wrapping_mul(1_000_003).wrapping_add(history);
+        let seed = first.wrapping_mul(1_000_003).wrapping_add(history);
         let lines = record(seed)?;
         let Judged { entries: of, compared: times, kills: killed, violations: wrong, .. } = judge(&lines);
         (entries, compared, kills) = (entries + of, compared + times, kills + killed);
@@ -63,7 +73,7 @@ fn prove(count: &str, seed: &str) -> Result<bool, Box<dyn Error>> {
     }
     writeln!(
         out,
-        "feed: {count} histories, {kills} kills, {entries} entries, {compared} comparisons at the end: {violations} violations"
+        "feed: {count} histories, {kills} kills, {entries} entries, {compared} comparisons at the end: {violations} violations, seed {first}"
     )?;
     Ok(violations == 0)
 }

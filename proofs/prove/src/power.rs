@@ -217,6 +217,20 @@ struct Tooth {
 /// Lives in which a tooth must show.
 const LIVES: u32 = 6;
 
+/// The first cut that shows that the journal was never synced.
+pub(crate) fn without_the_journals_sync(seed: u64) -> Outcome<Option<String>> {
+    let tooth = Tooth {
+        name: "journal",
+        cure: Cure::DataSync,
+        mix: Mix::All,
+        acknowledged: 60,
+        plant: |mounted| mounted.forget(Forgotten::File("journal".into())),
+        disk: SyncFlag::Refused,
+        from_the_start: false,
+    };
+    tooth.bite(&mut Rng::with_seed(seed))
+}
+
 fn teeth(rng: &mut Rng, tally: &mut Tally) -> Outcome<()> {
     fn conf(mounted: &Mounted) {
         mounted.forget(Forgotten::File("conf".into()));

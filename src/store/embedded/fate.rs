@@ -72,13 +72,12 @@ impl Future for Waiter {
             Told::Open(wakers) => wakers,
         };
         let waker = Some(context.waker().clone());
-        let before = match self.seat.and_then(|seat| wakers.get_mut(seat)) {
-            Some(seat) => std::mem::replace(seat, waker),
-            None => {
-                self.seat = Some(wakers.len());
-                wakers.push(waker);
-                None
-            }
+        let before = if let Some(seat) = self.seat.and_then(|seat| wakers.get_mut(seat)) {
+            std::mem::replace(seat, waker)
+        } else {
+            self.seat = Some(wakers.len());
+            wakers.push(waker);
+            None
         };
         drop(told);
         // A waker's drop may run anything: no lock is held here.

@@ -100,12 +100,13 @@ impl<E: Engine> Embedded<E> {
         Self::start(Box::new(opener), clock, exclusive, false).await
     }
 
-    /// Opens to look: takes no instance, writes nothing, refuses writes.
-    pub async fn inspect<O>(opener: O, clock: Arc<dyn Clock>) -> Result<Self, StoreError>
+    /// Opens to look: takes no instance, writes nothing, refuses writes. `exclusive` as in
+    /// [`open`](Self::open).
+    pub async fn inspect<O>(opener: O, clock: Arc<dyn Clock>, exclusive: bool) -> Result<Self, StoreError>
     where
         O: Fn() -> Result<E, StoreError> + Send + Sync + 'static,
     {
-        Self::start(Box::new(opener), clock, false, true).await
+        Self::start(Box::new(opener), clock, exclusive, true).await
     }
 
     async fn start(
@@ -398,7 +399,8 @@ impl<E: Engine> Store for Embedded<E> {
         let durability = self.with_engine(E::durability).unwrap_or("closed");
         let state = self.shared.lock();
         let (unflushed, flush_lag, feed_lag) = state.lag(now);
-        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag }
+        let (groups, group_time) = state.groups;
+        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag, groups, group_time }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

@@ -37,7 +37,8 @@ pub(super) fn scan<E: Engine>(
             .ok_or_else(|| StoreError::Unsupported("it was opened 2^32 times".into()))?;
         meta.reserved = meta.reserved.saturating_add(BLOCK);
     }
-    let first = *first.get_or_init(|| meta.instance);
+    // Who only looks takes no number: the last one to write is gone too.
+    let first = *first.get_or_init(|| meta.instance.saturating_add(inspect.into()));
     let mut index = Index::default();
     engine.replay(&mut |key, bytes| {
         if key.first() == Some(&meta::RESERVED) {

@@ -151,6 +151,8 @@ pub(super) struct State {
     pub(super) sound: bool,
     /// The group that the worker has taken: its writes, and when the first came.
     taken: Option<(usize, Duration)>,
+    /// Groups made durable since the open, and how long they took together.
+    pub(super) groups: (u64, Duration),
 }
 
 impl State {
@@ -168,6 +170,7 @@ impl State {
             group: Group::default(),
             number: 1,
             taken: None,
+            groups: (0, Duration::ZERO),
             sleep: Sleep::No,
             callers: 0,
             sound,
@@ -357,7 +360,10 @@ impl State {
 
     /// Shows a durable group to everybody.
     pub(super) fn publish(&mut self, taken: &Taken, now: Duration) {
-        self.taken = None;
+        if let Some((_, since)) = self.taken.take() {
+            let (groups, time) = self.groups;
+            self.groups = (groups.saturating_add(1), time.saturating_add(now.saturating_sub(since)));
+        }
         for Write { slot, record, .. } in &taken.writes {
             // An Eventual write is shown already, this one or one on top: showing it again would make it look
             // written just now.

@@ -46,7 +46,7 @@ impl<E: Engine> Shared<E> {
             match self.await_work(&mut due) {
                 Work::Group(taken, reserve) => {
                     due.full = None;
-                    self.commit(taken, reserve);
+                    self.commit(&taken, reserve);
                     if self.lock().index.tombstones().len() >= MAX_TOMBSTONES {
                         due.look = Instant::now();
                     }
@@ -137,18 +137,18 @@ impl<E: Engine> Shared<E> {
     }
 
     /// Writes a group, makes it durable, shows it, answers its waiters.
-    fn commit(&self, taken: Taken, reserve: Option<meta::Meta>) {
-        match self.write(&taken, reserve) {
+    fn commit(&self, taken: &Taken, reserve: Option<meta::Meta>) {
+        match self.write(taken, reserve) {
             Ok(()) => {
                 let mut state = self.lock();
                 if let Some(meta) = reserve {
                     state.meta.reserved = meta.reserved;
                 }
-                state.publish(&taken, self.clock.monotonic());
+                state.publish(taken, self.clock.monotonic());
                 state.expect_back(taken.waiters);
                 drop(state);
                 taken.fate.tell(Some(Ok(())));
-                self.tell(&taken);
+                self.tell(taken);
             }
             Err(error) => self.fail(&error, Some(&taken.fate)),
         }
@@ -273,7 +273,9 @@ impl<E: Engine> Shared<E> {
                 let mut old = self.lock();
                 let closing = matches!(old.mode, Mode::Closing);
                 self.instance.store(state.meta.instance, std::sync::atomic::Ordering::Release);
+                let groups = old.groups;
                 *old = state;
+                old.groups = groups;
                 if closing {
                     old.mode = Mode::Closing;
                 }

@@ -49,7 +49,9 @@ impl<'a> List<'a> {
         let columns =
             [self.query.type_name.as_ref().map(|_| "type"), self.query.group.as_ref().map(|_| "group_name")];
         let numbered = columns.into_iter().flatten().zip(first..);
-        numbered.map(|(column, number)| format!(" AND {table}.{column} = ${number}")).collect()
+        let conditions: Vec<_> =
+            numbered.map(|(column, number)| format!(" AND {table}.{column} = ${number}")).collect();
+        conditions.concat()
     }
 
     /// Without a label: `$5` is the limit, then come type and group.

@@ -101,7 +101,10 @@ impl Statements {
                 .replace("{durable}", if options.trust_server { "false" } else { "true" })
         };
         let write = |template: &str, patience, unlabelled: &str| {
+            // A loser has changed nothing, and others wait for its lock: it need not wait for the disk.
+            let lost = ",\n    CASE WHEN NOT EXISTS (SELECT FROM new) THEN set_config('synchronous_commit', 'off', true) END AS lost";
             let text = template.replace("{here}", &here(patience)).replace("{unlabelled}", unlabelled);
+            let text = text.replace("{lost}", if patience == Patience::Within { "" } else { lost });
             Statement(spell(&text).into())
         };
         let thrice = |template: &str, unlabelled: &str| Thrice {

@@ -20,9 +20,9 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder if it is missing and locks it, before anything in it is touched. The lock is the
-    /// kernel's (`flock`): kill -9 frees it. Not for NFS.
-    pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
+    /// Locks the folder before anything in it is touched; makes it if it is missing and that is wanted. The
+    /// lock is the kernel's (`flock`): kill -9 frees it. Not for NFS.
+    pub(super) fn lock(path: &Path, makes: bool) -> Result<Self, StoreError> {
         // A trailing slash would follow the link that must be refused.
         let path = &path.components().collect::<PathBuf>();
         let fail = |error| failed("open", path, error);
@@ -34,7 +34,7 @@ impl Folder {
                 return Err(StoreError::Unsupported(format!("{} is no folder", path.display())));
             }
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && makes => {
                 make(path).map_err(fail)?;
                 // The folder's own name must last too.
                 sync_folder(
@@ -45,6 +45,9 @@ impl Folder {
             Err(error) => return Err(fail(error)),
         }
         check_ours(path)?;
+        if !makes && !path.join(STORE).is_dir() {
+            return Err(StoreError::Unsupported(format!("{} holds no store", path.display())));
+        }
         let mut lock = File::options()
             .read(true)
             .write(true)
@@ -59,7 +62,8 @@ impl Folder {
                 // The name is written after the lock is taken: it may be missing for a moment.
                 drop(lock.read_to_string(&mut holder));
                 let holder = if holder.is_empty() { "another process" } else { holder.trim() };
-                return Err(StoreError::Locked(format!("{} is open in {holder}", path.display())));
+                let how = "ask it over HTTP (feature `http`; `ctl ADDRESS` of the examples) or end it";
+                return Err(StoreError::Locked(format!("{} is open in {holder}: {how}", path.display())));
             }
             Err(TryLockError::Error(error)) => return Err(fail(error)),
         }

@@ -88,9 +88,10 @@ impl SledStore {
         Ok(store)
     }
 
-    /// Opens the folder to look: writes no record and refuses writes.
+    /// Opens the folder to look: makes none, writes no record and refuses writes. Locked all the same, so
+    /// that what is Running is known to be of a process that is gone.
     pub async fn inspect_folder(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::inspect(move || journaled(&options, false), clock).await
+        Self::inspect(move || journaled(&options, false), clock, true).await
     }
 
     /// How writes are made durable; `None` once the store is closed.
@@ -100,7 +101,7 @@ impl SledStore {
 }
 
 fn journaled(options: &SledOptions, fills: bool) -> Result<Journaled<SledEngine>, StoreError> {
-    let engine = SledEngine::open(options)?;
+    let engine = SledEngine::open_in(options, fills)?;
     let journal = engine.folder.journal();
     Journaled::open(engine, &journal, fills, options.journal_bytes)
 }
@@ -127,7 +128,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl SledEngine {
     /// Locks the folder and opens what is in it, for a store of your own around this engine. Blocking.
     pub fn open(options: &SledOptions) -> Result<Self, StoreError> {
-        let folder = Folder::lock(&options.path)?;
+        Self::open_in(options, true)
+    }
+
+    fn open_in(options: &SledOptions, makes: bool) -> Result<Self, StoreError> {
+        let folder = Folder::lock(&options.path, makes)?;
         if !folder.store().exists() {
             Self::create(options, &folder)?;
         }

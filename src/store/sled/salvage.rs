@@ -34,7 +34,7 @@ pub fn salvage(damaged: impl AsRef<Path>, into: impl Into<PathBuf>) -> Result<Sa
     if into.exists() {
         return Err(StoreError::Unsupported(format!("{} exists", into.display())));
     }
-    let folder = Folder::lock(damaged)?;
+    let folder = Folder::lock(damaged, true)?;
     let mut found = Salvage::default();
     // The new store comes first: a copy of its `conf` may stand in for a damaged one.
     let engine = SledEngine::open(&SledOptions::new(&into).cache_bytes(CACHE))?;

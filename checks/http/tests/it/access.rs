@@ -188,9 +188,10 @@ fn needed(route: &Route) -> Option<Permission> {
     ];
     match (route.method, &*route.path) {
         (_, path) if read && known.contains(&path) => Some(Permission::Read),
-        ("POST", "/v1.0/operations") => Some(Permission::Manage),
+        ("POST", "/v1.0/operations") | ("DELETE", "/v1.0/operations/{id}" | "/v1/longrun/operations/{id}") => {
+            Some(Permission::Manage)
+        }
         ("PATCH", "/v1.0/operations/{id}") => Some(Permission::Report),
-        ("DELETE", "/v1.0/operations/{id}" | "/v1/longrun/operations/{id}") => Some(Permission::Manage),
         ("POST", path)
             if path.ends_with("{id}/cancel") || path.ends_with("{id}/start") || path.ends_with("{id}:cancel") =>
         {

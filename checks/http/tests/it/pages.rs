@@ -71,7 +71,7 @@ async fn prepared(status: Option<Status>) -> Server {
 fn shows(answer: &Value, page: &Value, at: &str) {
     match page {
         Value::Object(members) => {
-            members.iter().for_each(|(name, value)| shows(&answer[name], value, &format!("{at}/{name}")))
+            members.iter().for_each(|(name, value)| shows(&answer[name], value, &format!("{at}/{name}")));
         }
         Value::Array(items) => {
             assert_eq!(answer.as_array().map(Vec::len), Some(items.len()), "{at}");

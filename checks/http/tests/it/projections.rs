@@ -1,9 +1,10 @@
 //! The Azure and Google faces, and the counters.
 
+use longrun::http::{self, Access, Limits};
 use longrun::{Failure, NewOperation, Status};
 use serde_json::json;
 
-use crate::support::Server;
+use crate::support::{Server, listen};
 
 #[tokio::test]
 async fn azure_says_its_own_words() {
@@ -97,4 +98,15 @@ async fn counters_have_no_ids() {
             "longrun_watchers 0",
         ]
     );
+}
+
+#[tokio::test]
+async fn counters_serve_what_a_recorder_renders_too() {
+    let server = Server::new().await;
+    let also = || "recorded_total 7\n".to_owned();
+    let router = http::counters(server.tracker.clone(), Access::open()).also(also).router();
+    let address = listen(router, Limits::default()).await;
+    let reply = Server { address, ..server }.get("/metrics").await;
+    let text = reply.is(200).text().to_owned();
+    assert!(text.ends_with("longrun_watchers 0\nrecorded_total 7\n"), "{text}");
 }

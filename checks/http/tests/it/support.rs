@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// Where the set is.
 pub(crate) const SET: &str = "/v1.0/operations";
-/// Where the OneNote set is.
+/// Where the `OneNote` set is.
 pub(crate) const NOTES: &str = "/v1.0/me/onenote/operations";
 /// When tests begin.
 pub(crate) const START: &str = "2026-03-01T12:00:00.1234567+00:00";
@@ -167,7 +167,7 @@ pub(crate) struct Reply {
 /// Reads one answer; fails if it does not come within a watchdog's time.
 pub(crate) async fn read_reply(stream: &mut TcpStream, is_head: bool) -> Reply {
     let reading = read(stream, is_head);
-    tokio::time::timeout(Duration::from_secs(60), reading).await.expect("no answer came")
+    tokio::time::timeout(Duration::from_mins(1), reading).await.expect("no answer came")
 }
 
 async fn read(stream: &mut TcpStream, is_head: bool) -> Reply {

@@ -41,7 +41,7 @@ async fn rule_113_or_304_at_the_bound() {
     let began = longrun::clock::Clock::monotonic(&server.clock);
     let reply = server.get_while(&entity(&operation), &headers, async || server.clock.advance(SECOND)).await;
     assert_eq!((reply.is(304).header("etag"), reply.header("preference-applied")), (Some(&*tag), Some("wait=10")));
-    assert!(longrun::clock::Clock::monotonic(&server.clock) - began >= 10 * SECOND);
+    assert!(longrun::clock::Clock::monotonic(&server.clock) >= began + 10 * SECOND);
     assert_eq!(server.record(&operation).await, operation);
 }
 
@@ -69,7 +69,7 @@ async fn rule_114_waits_for_the_end() {
         server.get_while(&entity(&other), &[("Prefer", "wait=3600")], async || server.clock.advance(SECOND)).await;
     reply.is(200).shows(&other);
     assert_eq!(reply.header("preference-applied"), Some("wait=60"));
-    assert!(longrun::clock::Clock::monotonic(&server.clock) - began >= 60 * SECOND);
+    assert!(longrun::clock::Clock::monotonic(&server.clock) >= began + 60 * SECOND);
     let reply = server.get_with(&entity(&other), &[("Prefer", "wait=0")]).await;
     assert_eq!(reply.is(200).header("preference-applied"), Some("wait=0"));
     assert_eq!(
