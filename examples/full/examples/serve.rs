@@ -24,6 +24,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use longrun::http::{self, Access, Action, Permission, Principal};
 use longrun::{NewOperation, Status, Tracker};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -71,20 +72,28 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let Some(Arguments { address, data, access }) = Arguments::read(std::env::args().skip(1)) else {
         return Err(USAGE.into());
     };
+    // Renders what the library tells the `metrics` facade; its own listener stays off.
+    let recorder = PrometheusBuilder::new().install_recorder()?;
     let tracker = Tracker::builder()
+        .metered_types(["export"])
         .retention(None, Status::Completed, MONTH)
         .retention(None, Status::Failed, MONTH)
-        .open(data)
+        .open(&data)
         .await?;
     tokio::spawn(tracker.maintain());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    http::serve(listener, app(&tracker, &access)).until(end()).await?;
+    http::serve(listener, app(&tracker, &access, recorder)).until(end()).await?;
+    // What runs has ten seconds to end.
     tracker.close(Duration::from_secs(10)).await?;
+    let closed = Tracker::builder().inspect().open(data).await?;
+    let counts = closed.counts().await?;
+    let [waiting, running, completed, failed] = Status::ALL.map(|status| counts.of(status));
+    println!("{completed} completed, {failed} failed, {running} running, {waiting} not started");
     Ok(())
 }
 
-fn app(tracker: &Tracker, access: &Access) -> Router {
+fn app(tracker: &Tracker, access: &Access, recorder: PrometheusHandle) -> Router {
     let onenote =
         |path| http::graph(tracker.clone(), access.clone()).path(path).declared_type(http::ONENOTE_OPERATION);
     let exports = post(export).with_state((tracker.clone(), access.clone()));
@@ -94,9 +103,10 @@ fn app(tracker: &Tracker, access: &Access) -> Router {
         .merge(onenote("/v1.0/users/{user}/onenote/operations"))
         .merge(onenote("/v1.0/groups/{id}/onenote/operations"))
         .merge(onenote("/v1.0/sites/{id}/onenote/operations"))
+        .merge(http::page("/v1.0/operations"))
         .merge(http::azure(tracker.clone(), access.clone()).path("/azure/operations"))
         .merge(http::google(tracker.clone(), access.clone()).path("/v1/longrun/operations"))
-        .merge(http::counters(tracker.clone(), access.clone()))
+        .merge(http::counters(tracker.clone(), access.clone()).also(move || recorder.render()))
         .route("/v1.0/exports", exports)
         .fallback_service(http::nowhere(tracker.clone(), access.clone()))
 }
