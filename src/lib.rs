@@ -33,6 +33,8 @@
 //! | run work, or hold a claim | [`Tracker::run`], [`Run`], [`Reporter`] |
 //! | tell what went wrong | [`Error`], [`ErrorKind`] |
 //! | keep state elsewhere | [`store`] |
+//! | move to another store, back up | [`transfer`] |
+//! | test what uses it | `testing` (feature `conformance`) |
 //! | speak the JSON of the page | [`wire`], [`Tracker::patch_json`] |
 //! | decide without a tracker | [`model`] |
 //!
@@ -40,17 +42,22 @@
 //! |---|---|
 //! | `sled` (default) | the store on disk, `Tracker::open` |
 //! | `http` | Graph, Azure and Google over HTTP, as axum routers, and a server with limits |
-//! | `postgres` | `store::PostgresStore`, which many processes share |
+//! | `postgres` | `store::PostgresStore`, which many processes share; `postgres`: operations in the user's own transaction |
 //! | `metrics` | figures for the `metrics` facade, whatever recorder the host installs |
-//! | `conformance` | the public suite that every store must pass |
+//! | `conformance` | the public suite that every store must pass, and `testing` for those who use a tracker |
 
 pub mod clock;
 mod error;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod model;
+#[cfg(feature = "postgres")]
+mod postgres_tx;
 pub mod store;
+#[cfg(feature = "conformance")]
+pub mod testing;
 mod tracker;
+pub mod transfer;
 pub mod wire;
 
 pub use error::{Error, ErrorKind, Result};
@@ -58,6 +65,12 @@ pub use model::{Failure, NewOperation, Operation, OperationId, Patch, Status};
 #[cfg(feature = "conformance")]
 pub use store::conformance;
 pub use tracker::{Reporter, Run, RunError, Tracker};
+
+/// Operations inside the user's own PostgreSQL transaction.
+#[cfg(feature = "postgres")]
+pub mod postgres {
+    pub use crate::postgres_tx::{create_in, patch_in};
+}
 
 /// What the tracker's calls take and answer beside what the front page names.
 pub mod calls {
@@ -77,6 +90,9 @@ mod documentation {
     mod operating {}
     #[doc = include_str!("../docs/stores.md")]
     mod stores {}
+    #[cfg(feature = "conformance")]
+    #[doc = include_str!("../docs/testing.md")]
+    mod testing {}
 }
 
 /// Handles cross threads.

@@ -3,7 +3,6 @@
 //! A body is read member by member: absent and null differ, annotations (`@…`, `x@…`) never fail, any other
 //! unknown name and any name twice does (PROTOCOL 35-38, 58; FAULTS 3, 4).
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -12,9 +11,15 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::log::Line;
 use crate::model::{
-    Failure, Json, NewOperation, Operation, OperationId, Patch, Progress, Status, Timestamp, Unfit,
+    Amount, Failure, Json, NewOperation, Operation, OperationId, Patch, Progress, Status, Timestamp, TraceParent,
+    Unfit,
 };
+
+mod problem;
+
+pub use self::problem::{Problem, phrase};
 
 /// The type that the page names.
 pub const OPERATION: &str = "microsoft.graph.operation";
@@ -45,7 +50,7 @@ pub fn patch(body: &[u8], declared: &str) -> Result<PatchBody> {
     Ok(PatchBody { patch: read.patch, etag: read.etag })
 }
 
-/// Reads the body of a POST: the members of a PATCH, and `id`, `type`, `labels` and `retryOf` (PROTOCOL b-12).
+/// Reads the body of a POST: the members of a PATCH, and those that are set by create only (PROTOCOL b-12).
 pub fn new_operation(body: &[u8], declared: &str) -> Result<NewOperation> {
     let mut read = Reading::new(declared);
     let mut new = NewOperation::untyped();
@@ -65,6 +70,18 @@ pub fn new_operation(body: &[u8], declared: &str) -> Result<NewOperation> {
                 }
             }
             "labels" => new = labels(new, value)?,
+            "group" => new.more.group = text_or_null(&name, value)?.map(Into::into),
+            "traceParent" => {
+                if let Some(text) = text_or_null(&name, value)? {
+                    new.more.trace_parent = Some(text.parse()?);
+                }
+            }
+            "uniqueKey" => new.more.unique_key = text_or_null(&name, value)?.map(Into::into),
+            "deadlineDateTime" => {
+                if !is_null(value) {
+                    new.more.deadline = Some(timestamp(&name, value)?);
+                }
+            }
             _ => {
                 if !read.annotation(&name, value)? && !read.change(&name, value)? && !is_read_only(&name, declared)
                 {
@@ -157,12 +174,17 @@ fn unfit(name: &str, rule: &str) -> Error {
 
 /// Members that a client may send back and never sets by PATCH (PROTOCOL 35, e).
 fn is_read_only(name: &str, declared: &str) -> bool {
-    const NAMES: [&str; 8] = [
+    const NAMES: [&str; 13] = [
         "id",
         "createdDateTime",
         "startedDateTime",
         "cancellationRequestedDateTime",
+        "deadlineDateTime",
+        "group",
+        "uniqueKey",
         "holder",
+        "log",
+        "traceParent",
         "type",
         "labels",
         "retryOf",
@@ -208,10 +230,7 @@ impl<'a> Reading<'a> {
         let patch = &mut self.patch;
         match name {
             "status" => patch.status = Some(text(name, value)?.parse::<Status>()?),
-            "lastActionDateTime" => {
-                let time: Result<Timestamp, _> = text(name, value)?.parse();
-                patch.time = Some(time.map_err(|error| unfit(name, &error.to_string()))?);
-            }
+            "lastActionDateTime" => patch.time = Some(timestamp(name, value)?),
             "percentageComplete" => {
                 if !is_null(value) {
                     let percent: i64 = serde_json::from_str(value.get())
@@ -225,6 +244,11 @@ impl<'a> Reading<'a> {
                         text.parse().map_err(|_| unfit(name, "must be the text of a whole number"))?;
                     Progress::try_from(percent).map_err(|fault: Unfit| unfit(name, &fault.rule))?;
                     patch.progress = Some(percent);
+                }
+            }
+            "progress" => {
+                if !is_null(value) {
+                    patch.amount = Some(amount(value)?);
                 }
             }
             "statusDetail" => patch.detail = text_or_null(name, value)?.into(),
@@ -249,6 +273,11 @@ fn text(name: &str, value: &RawValue) -> Result<String> {
     serde_json::from_str(value.get()).map_err(|_| unfit(name, "must be a string"))
 }
 
+fn timestamp(name: &str, value: &RawValue) -> Result<Timestamp> {
+    let time: Result<Timestamp, _> = text(name, value)?.parse();
+    time.map_err(|error| unfit(name, &error.to_string()))
+}
+
 fn text_or_null(name: &str, value: &RawValue) -> Result<Option<String>> {
     serde_json::from_str(value.get()).map_err(|_| unfit(name, "must be a string or null"))
 }
@@ -266,6 +295,26 @@ fn inner<'a>(name: &str, value: &'a RawValue) -> Result<Vec<Member<'a>>> {
         let target = error.target().map_or_else(|| name.into(), |inner| format!("{name}/{inner}"));
         error.about(target)
     })
+}
+
+fn amount(value: &RawValue) -> Result<Amount> {
+    let (mut done, mut total, mut unit) = (None, None, String::new());
+    for Member { name, value } in inner("progress", value)? {
+        let path = format!("progress/{name}");
+        let number = || {
+            let number: Option<u64> = serde_json::from_str(value.get()).ok();
+            number.ok_or_else(|| unfit(&path, "must be a whole number that is not negative"))
+        };
+        match &*name {
+            "done" => done = Some(number()?),
+            "total" => total = Some(number()?),
+            "unit" => unit = text_or_null(&path, value)?.unwrap_or_default(),
+            name if name.contains('@') => {}
+            _ => return Err(unknown(&path)),
+        }
+    }
+    let missing = |name: &str| unfit(&format!("progress/{name}"), "must be a whole number that is not negative");
+    Ok(Amount::new(done.ok_or_else(|| missing("done"))?, total.ok_or_else(|| missing("total"))?, unit))
 }
 
 fn failure(value: &RawValue) -> Result<Option<Failure>> {
@@ -396,8 +445,14 @@ impl Serialize for Entity<'_> {
         to.member("type", operation.type_name())?;
         to.member("labels", (operation.labels().len() > 0).then_some(Labels(operation)))?;
         to.member("retryOf", operation.retry_of())?;
+        to.member("group", operation.group())?;
+        to.member("uniqueKey", operation.unique_key())?;
+        to.member("traceParent", operation.trace_parent().map(TraceParent::as_str))?;
+        to.member("deadlineDateTime", stamps.deadline.map(date))?;
         to.member("percentageComplete", operation.progress().map(Progress::percent))?;
+        to.member("progress", operation.amount().map(Done))?;
         to.member("statusDetail", operation.detail())?;
+        to.member("log", (operation.log().len() > 0).then_some(Log(operation)))?;
         if self.declared == ONENOTE_OPERATION {
             to.nullable("percentComplete", operation.progress().map(|progress| progress.percent().to_string()))?;
             to.nullable("resourceId", None::<&str>)?;
@@ -411,6 +466,39 @@ impl Serialize for Entity<'_> {
         to.member("startedDateTime", stamps.started.map(date))?;
         to.member("cancellationRequestedDateTime", stamps.cancellation_requested.map(date))?;
         to.map.end()
+    }
+}
+
+struct Done<'a>(&'a Amount);
+
+impl Serialize for Done<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("done", &self.0.done())?;
+        map.serialize_entry("total", &self.0.total())?;
+        if !self.0.unit().is_empty() {
+            map.serialize_entry("unit", self.0.unit())?;
+        }
+        map.end()
+    }
+}
+
+struct Log<'a>(&'a Operation);
+
+impl Serialize for Log<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        struct Said<'a>(&'a Line);
+
+        impl Serialize for Said<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(Some(2))?;
+                map.serialize_entry("dateTime", &self.0.at.to_string())?;
+                map.serialize_entry("statusDetail", &self.0.text)?;
+                map.end()
+            }
+        }
+
+        serializer.collect_seq(self.0.lines().iter().map(Said))
     }
 }
 
@@ -441,106 +529,6 @@ impl Serialize for Reason<'_> {
             map.serialize_entry("details", details)?;
         }
         map.end()
-    }
-}
-
-/// An error as `{"error": {..}}` (PROTOCOL 16, 17, b-15).
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Problem<'a> {
-    /// The HTTP status; its phrase is the outer code.
-    pub status: u16,
-    /// The code of `innerError`.
-    pub code: &'a str,
-    /// What went wrong, for people.
-    pub message: Cow<'a, str>,
-    /// The member or header that it is about.
-    pub target: Option<&'a str>,
-    /// The operation as it is.
-    pub current: Option<&'a Operation>,
-    /// What the face adds to `innerError`: date, request ids.
-    pub inner: &'a [(&'a str, &'a str)],
-}
-
-impl<'a> Problem<'a> {
-    /// An error with what its face knows of the request.
-    pub fn new(error: &'a Error, inner: &'a [(&'a str, &'a str)]) -> Self {
-        Self {
-            status: error.http_status(),
-            code: error.code(),
-            message: Cow::Owned(error.to_string()),
-            target: error.target(),
-            current: error.current(),
-            inner,
-        }
-    }
-}
-
-impl Serialize for Problem<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Outer<'a>(&'a Problem<'a>);
-        struct Inner<'a>(&'a Problem<'a>);
-
-        impl Serialize for Outer<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let Self(problem) = self;
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("code", phrase(problem.status))?;
-                map.serialize_entry("message", &problem.message)?;
-                if let Some(target) = problem.target {
-                    map.serialize_entry("target", target)?;
-                }
-                map.serialize_entry("innerError", &Inner(problem))?;
-                map.end()
-            }
-        }
-
-        impl Serialize for Inner<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let Self(problem) = self;
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("code", problem.code)?;
-                if let Some(current) = problem.current {
-                    map.serialize_entry("currentStatus", current.status().as_str())?;
-                    let allowed: Vec<_> = current.status().allowed().iter().map(|status| status.as_str()).collect();
-                    map.serialize_entry("allowed", &allowed)?;
-                    if let Some(holder) = current.holder() {
-                        map.serialize_entry("holder", holder)?;
-                    }
-                }
-                for (name, value) in problem.inner {
-                    map.serialize_entry(name, value)?;
-                }
-                map.end()
-            }
-        }
-
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("error", &Outer(self))?;
-        map.end()
-    }
-}
-
-/// The camelCase phrase of a status, which is the outer code.
-pub const fn phrase(status: u16) -> &'static str {
-    match status {
-        400 => "badRequest",
-        401 => "unauthorized",
-        403 => "forbidden",
-        404 => "notFound",
-        405 => "methodNotAllowed",
-        406 => "notAcceptable",
-        408 => "requestTimeout",
-        409 => "conflict",
-        410 => "gone",
-        412 => "preconditionFailed",
-        413 => "contentTooLarge",
-        415 => "unsupportedMediaType",
-        428 => "preconditionRequired",
-        429 => "tooManyRequests",
-        501 => "notImplemented",
-        503 => "serviceUnavailable",
-        _ => "internalServerError",
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::Path;
 struct Row(&'static str, &'static [&'static str], &'static [&'static str]);
 
 /// The longest matching prefix counts. `std` and a module's own children are free to all.
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 17] = [
     Row(
         "lib",
         &[
@@ -30,6 +30,8 @@ const TABLE: [Row; 16] = [
             "tracker",
             "wire",
             "http",
+            "postgres_tx",
+            "transfer",
         ],
         &OUTSIDE,
     ),
@@ -99,6 +101,8 @@ const TABLE: [Row; 16] = [
         &["lib", "model", "clock", "error", "store", "store::memory", "store::embedded", "tracker", "wire"],
         &OUTSIDE,
     ),
+    // The user's transaction and the tracker's rules meet in it.
+    Row("postgres_tx", &["model", "error", "store", "store::postgres", "tracker"], &["sqlx"]),
     Row(
         "transfer",
         &["lib", "model", "clock", "error", "store", "store::record", "store::embedded", "tracker", "wire"],

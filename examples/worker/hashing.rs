@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
+/// How long one that another process has in hand is waited for: longer than it takes to find out that it died.
+const ELSEWHERE: Duration = Duration::from_secs(90);
 /// Operations created side by side: they share a sync.
 const TOGETHER: usize = 64;
 /// How long files in hand may take when the worker is asked to end.
@@ -45,13 +47,15 @@ fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
 struct Arguments {
     path: PathBuf,
     data: PathBuf,
+    postgres: Option<String>,
     workers: usize,
     listen: Option<String>,
 }
 
 impl Arguments {
     fn parse() -> Result<Self, Failed> {
-        let (mut path, mut data, mut listen) = (None, PathBuf::from("longrun-data"), None);
+        let (mut path, mut data) = (None, PathBuf::from("longrun-data"));
+        let (mut postgres, mut listen) = (None, None);
         let mut workers = std::thread::available_parallelism().map_or(2, usize::from);
         let mut words = std::env::args_os().skip(1);
         while let Some(word) = words.next() {
@@ -59,6 +63,10 @@ impl Arguments {
             match word.to_str() {
                 Some("--data") => data = value("--data")?.into(),
                 Some("--listen") => listen = Some(value("--listen")?.to_string_lossy().into_owned()),
+                Some("--postgres") => {
+                    let url = value("--postgres")?.into_string();
+                    postgres = Some(url.map_err(|_| "--postgres must be a URL")?);
+                }
                 Some("--workers") => {
                     let text = value("--workers")?;
                     let number = text.to_str().and_then(|text| text.parse().ok()).filter(|number| *number > 0);
@@ -69,13 +77,13 @@ impl Arguments {
                 _ => return Err("one PATH only".into()),
             }
         }
-        let path = path.ok_or("usage: worker PATH [--data DIR] [--workers N] [--listen ADDRESS]")?;
-        Ok(Self { path, data, workers, listen })
+        let path = path.ok_or("usage: worker PATH [--data DIR | --postgres URL] [--workers N] [--listen ADDRESS]")?;
+        Ok(Self { path, data, postgres, workers, listen })
     }
 }
 
 async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
-    let Arguments { path, data, workers, listen } = Arguments::parse()?;
+    let Arguments { path, data, postgres, workers, listen } = Arguments::parse()?;
     let serve = match (listen, serve) {
         (None, _) => None,
         (Some(address), Some(serve)) => Some((address, serve)),
@@ -83,7 +91,11 @@ async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
             return Err("--listen: `cargo run -p longrun-examples --example worker_http` can do that".into());
         }
     };
-    let tracker = Tracker::open(&data).await?;
+    let tracker = match &postgres {
+        Some(url) => on_postgres(url).await?,
+        None => Tracker::open(&data).await?,
+    };
+    let maintaining = tokio::spawn(tracker.maintain());
     let stop = stop_on_signals(&tracker)?;
     if let Some((address, serve)) = serve {
         let serving = serve(tracker.clone(), address);
@@ -94,7 +106,7 @@ async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
         });
     }
 
-    let files = files_under(&path, &data)?;
+    let files = files_under(&path, Some(&*data).filter(|_| postgres.is_none()))?;
     println!("{} files under {}", files.len(), path.display());
     if !tracker.recovery().is_empty() {
         println!("{} operations were running when the last process ended: orphaned", tracker.recovery().len());
@@ -132,9 +144,23 @@ async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
     }
     screen.finish();
     tracker.close(BOUND).await?;
+    maintaining.await?;
     println!("{completed} completed, {failed} failed, {} not started", jobs.len() - completed - failed);
     let is_well = completed == jobs.len() || stop.terminated.load(Ordering::Relaxed);
     Ok(ExitCode::from(u8::from(!is_well)))
+}
+
+#[cfg(feature = "postgres")]
+async fn on_postgres(url: &str) -> Result<Tracker, Failed> {
+    let pool = sqlx::postgres::PgPoolOptions::new().connect(url).await?;
+    let store = longrun::store::PostgresStore::connect(pool).await?;
+    Ok(Tracker::builder().open_store(Arc::new(store)).await?)
+}
+
+#[cfg(not(feature = "postgres"))]
+#[expect(clippy::unused_async, reason = "as with the feature")]
+async fn on_postgres(_url: &str) -> Result<Tracker, Failed> {
+    Err("this was built without PostgreSQL: build it with --features postgres".into())
 }
 
 /// A file and its newest operation.
@@ -214,6 +240,17 @@ async fn work(tracker: &Tracker, job: Job, screen: &Screen) -> longrun::Result<O
             let code = operation.failure().map_or("", longrun::Failure::code);
             format!("failed {}: ended as {} {code}", job.path.display(), operation.status())
         }
+        Err(RunError::Refused(error))
+            if matches!(error.kind(), ErrorKind::IllegalTransition | ErrorKind::Terminal) =>
+        {
+            // Another process has it in hand, or had.
+            let ended = match tracker.wait(job.operation.id(), ELSEWHERE).await {
+                Err(error) if error.kind() == ErrorKind::Closed => return Ok(None),
+                ended => ended?.status(),
+            };
+            screen.end(&bar, &format!("elsewhere {}: {ended}", job.path.display()));
+            return Ok(ended.is_terminal().then_some(ended == Status::Completed));
+        }
         Err(RunError::Refused(error) | RunError::Unrecorded { error, .. }) => return Err(error),
         Err(error) => format!("failed {}: {error}", job.path.display()),
     };
@@ -252,9 +289,9 @@ fn hash(path: &Path, reporter: &Reporter, bar: &ProgressBar, over: &AtomicBool) 
 }
 
 /// Every regular file under a folder, in order, the worker's own data left out.
-fn files_under(path: &Path, data: &Path) -> Result<Vec<PathBuf>, Failed> {
+fn files_under(path: &Path, data: Option<&Path>) -> Result<Vec<PathBuf>, Failed> {
     let about = |path: &Path, error: io::Error| format!("{}: {error}", path.display());
-    let data = fs::canonicalize(data)?;
+    let data = data.map(fs::canonicalize).transpose()?;
     let (mut files, mut folders) = (Vec::new(), vec![path.to_path_buf()]);
     while let Some(folder) = folders.pop() {
         if fs::metadata(&folder).map_err(|error| about(&folder, error))?.is_file() {
@@ -265,7 +302,7 @@ fn files_under(path: &Path, data: &Path) -> Result<Vec<PathBuf>, Failed> {
             let entry = entry.map_err(|error| about(&folder, error))?;
             let kind = entry.file_type().map_err(|error| about(&entry.path(), error))?;
             if kind.is_dir() {
-                if fs::canonicalize(entry.path()).ok().as_ref() != Some(&data) {
+                if data.is_none() || fs::canonicalize(entry.path()).ok() != data {
                     folders.push(entry.path());
                 }
             } else if kind.is_file() {

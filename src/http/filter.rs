@@ -86,6 +86,10 @@ impl Plan<'_> {
                 self.query.type_name = Some(name.clone());
                 Ok(())
             }
+            (["group"], "eq", Expression::Text(name)) if self.query.group.is_none() => {
+                self.query.group = Some(name.clone());
+                Ok(())
+            }
             (["labels", key], "eq", Expression::Text(value)) if self.query.label.is_none() => {
                 self.query.label = Some(((*key).to_owned(), value.clone()));
                 Ok(())

@@ -134,7 +134,7 @@ fn any(name: &str, value: &Value) -> Value {
 fn number(code: &str) -> u8 {
     match code {
         Failure::CANCELLED => 1,
-        Failure::TIMEOUT => 4,
+        Failure::TIMEOUT | Failure::DEADLINE_EXCEEDED => 4,
         Failure::ABANDONED | Failure::INTERRUPTED | Failure::ORPHANED | Failure::STALLED => 10,
         Failure::PANICKED => 13,
         _ => 2,

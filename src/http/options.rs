@@ -7,7 +7,7 @@ use super::{filter, percent};
 use crate::model::{OrderBy, PageToken, Query};
 
 /// The members that `$select` can name.
-const MEMBERS: [&str; 18] = [
+const MEMBERS: [&str; 24] = [
     "id",
     "status",
     "createdDateTime",
@@ -15,6 +15,12 @@ const MEMBERS: [&str; 18] = [
     "type",
     "labels",
     "retryOf",
+    "group",
+    "uniqueKey",
+    "traceParent",
+    "progress",
+    "log",
+    "deadlineDateTime",
     "percentageComplete",
     "statusDetail",
     "percentComplete",

@@ -96,6 +96,16 @@ fn writable() -> Value {
     json!({
         "lastActionDateTime": date(),
         "percentageComplete": { "type": "integer", "minimum": 0, "maximum": 100 },
+        "progress": {
+            "type": "object",
+            "required": ["done", "total"],
+            "additionalProperties": false,
+            "properties": {
+                "done": { "type": "integer", "minimum": 0, "maximum": 1_000_000 },
+                "total": { "type": "integer", "minimum": 1_000_000, "maximum": 9_007_199_254_740_991_u64 },
+                "unit": { "type": "string", "maxLength": 32, "pattern": "^[ -~]*$" },
+            },
+        },
         "statusDetail": { "type": "string", "nullable": true, "maxLength": 1024, "pattern": "^[ -~]*$" },
         "resourceLocation": { "type": "string", "nullable": true, "maxLength": 2048, "pattern": "^[/A-Za-z0-9._~-]*$" },
     })
@@ -132,6 +142,10 @@ fn create(declared: &str) -> Value {
             "description": "Keys of 1 to 64 of A-Z a-z 0-9 . _ -",
         },
         "retryOf": { "type": "string", "pattern": ID },
+        "group": name(128),
+        "uniqueKey": name(256),
+        "traceParent": { "type": "string", "pattern": "^00-[0-9a-f]{31}[1-9a-f]-[0-9a-f]{15}[1-9a-f]-[0-9a-f]{2}$" },
+        "deadlineDateTime": date(),
     });
     json!({ "type": "object", "additionalProperties": false, "properties": merged([own, writable()]) })
 }
@@ -147,6 +161,20 @@ fn operation(declared: &str) -> Value {
         "type": { "type": "string" },
         "labels": { "type": "object", "additionalProperties": { "type": "string" } },
         "retryOf": { "type": "string" },
+        "group": { "type": "string" },
+        "uniqueKey": { "type": "string" },
+        "traceParent": { "type": "string" },
+        "log": {
+            "type": "array",
+            "maxItems": 20,
+            "items": {
+                "type": "object",
+                "required": ["dateTime", "statusDetail"],
+                "additionalProperties": false,
+                "properties": { "dateTime": date(), "statusDetail": { "type": "string" } },
+            },
+        },
+        "deadlineDateTime": date(),
         "result": {},
         "error": { "$ref": "#/components/schemas/failure" },
         "holder": { "type": "string" },

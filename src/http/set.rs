@@ -126,7 +126,10 @@ async fn total(asking: &Asking<'_>) -> Result<u64, Fault> {
     }
     let statuses = if query.statuses.is_empty() { Status::ALL.to_vec() } else { query.statuses.clone() };
     if query.label.is_none() {
-        let counts = tracker.counts().await?;
+        let counts = match &query.group {
+            Some(group) => tracker.group_counts(group).await?,
+            None => tracker.counts().await?,
+        };
         let counted = counts.iter().filter(|(name, status, _)| {
             statuses.contains(status) && (query.type_name.is_none() || *name == query.type_name.as_deref())
         });

@@ -2,9 +2,12 @@
 
 #![deny(clippy::arithmetic_side_effects)]
 
+mod amount;
 pub mod holder;
 mod id;
 mod json;
+pub(crate) mod log;
+mod more;
 mod new;
 mod operation;
 mod page;
@@ -15,9 +18,12 @@ mod rules;
 mod state;
 pub(crate) mod text;
 mod timestamp;
+mod trace;
 
+pub use amount::{Amount, Told};
 pub use id::{InvalidId, OperationId};
 pub use json::{Json, JsonError, MAX_DEPTH, MAX_KEYS};
+pub(crate) use more::More;
 pub use new::NewOperation;
 pub use operation::{Operation, ResultError, Stamps, Version};
 pub use page::{OrderBy, Page, PageToken, Query};
@@ -28,3 +34,4 @@ pub use rules::Rules;
 pub use state::{Failure, Progress, State, Status, Work};
 pub use text::Unfit;
 pub use timestamp::{TICKS_PER_SECOND, Timestamp, TimestampError};
+pub use trace::TraceParent;

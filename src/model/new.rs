@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, FixedOffset};
+
 use super::id::OperationId;
+use super::more::More;
 use super::operation::{Operation, Version};
 use super::patch::{Applied, Intent, Patch};
 use super::rejection::Rejection;
@@ -13,15 +16,17 @@ use super::timestamp::Timestamp;
 
 /// An operation to create.
 ///
-/// With an id it is idempotent: creating it again with the same type, labels and `retryOf` answers the
-/// existing operation (PROTOCOL 96).
+/// With an id it is idempotent: creating it again with the same type, labels, group, unique key and `retryOf`
+/// answers the existing operation (PROTOCOL 96).
 #[derive(Clone, Debug, Default)]
 pub struct NewOperation {
     pub(crate) id: Option<OperationId>,
     pub(crate) type_name: Option<Arc<str>>,
     pub(crate) labels: Vec<(Box<str>, Box<str>)>,
     pub(crate) retry_of: Option<OperationId>,
+    pub(crate) more: More,
     pub(crate) patch: Patch,
+    unfit: Option<Unfit>,
 }
 
 impl NewOperation {
@@ -31,6 +36,10 @@ impl NewOperation {
     pub const MAX_TYPE: usize = 128;
     /// Characters of a label's value.
     pub const MAX_LABEL: usize = 256;
+    /// Characters of a group's name.
+    pub const MAX_GROUP: usize = 128;
+    /// Characters of a unique key.
+    pub const MAX_UNIQUE_KEY: usize = 256;
 
     /// An operation of a kind of work: 1 to 128 characters.
     pub fn new(type_name: impl Into<String>) -> Self {
@@ -69,6 +78,40 @@ impl NewOperation {
         self
     }
 
+    /// The operations that it belongs with, such as those of one batch: 1 to 128 characters. They are counted,
+    /// listed, waited for and cancelled together.
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.more.group = Some(name.into().into());
+        self
+    }
+
+    /// One at a time: while an operation with this key (1 to 256 characters) has not ended, creating another
+    /// makes nothing and answers that one. Types share their keys: put the type into the key to keep them
+    /// apart.
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.more.unique_key = Some(key.into().into());
+        self
+    }
+
+    /// Where it came from: a `traceparent` of W3C's Trace Context. Its run's span tells it.
+    pub fn trace_parent(mut self, text: impl AsRef<str>) -> Self {
+        match text.as_ref().parse() {
+            Ok(parent) => self.more.trace_parent = Some(parent),
+            Err(unfit) => self.unfit = Some(unfit),
+        }
+        self
+    }
+
+    /// When it must have ended: past it [`Tracker::maintain`](crate::Tracker::maintain) ends it as
+    /// Failed/`deadlineExceeded`, started or not, and nobody can start it.
+    pub fn deadline(mut self, time: DateTime<FixedOffset>) -> Self {
+        match Timestamp::try_from(time) {
+            Ok(time) => self.more.deadline = Some(time),
+            Err(error) => self.unfit = Some(Unfit::new("deadlineDateTime", error.to_string())),
+        }
+        self
+    }
+
     /// The rest of the first record, applied like a PATCH in the same commit (PROTOCOL b-12).
     pub fn patch(mut self, patch: Patch) -> Self {
         self.patch = patch;
@@ -80,11 +123,22 @@ impl NewOperation {
         self.type_name == existing.type_name
             && *self.labels == *existing.labels
             && self.retry_of == existing.retry_of
+            && self.more.group.as_deref() == existing.group()
+            && self.more.unique_key.as_deref() == existing.unique_key()
     }
 
     fn check(&self) -> Result<(), Unfit> {
+        if let Some(unfit) = &self.unfit {
+            return Err(unfit.clone());
+        }
         if let Some(name) = &self.type_name {
             text::name("type", name, Self::MAX_TYPE)?;
+        }
+        if let Some(group) = &self.more.group {
+            text::name("group", group, Self::MAX_GROUP)?;
+        }
+        if let Some(key) = &self.more.unique_key {
+            text::name("uniqueKey", key, Self::MAX_UNIQUE_KEY)?;
         }
         if self.labels.len() > Self::MAX_LABELS {
             return Err(Unfit::new("labels", format!("must be at most 16, are {}", self.labels.len())));
@@ -98,6 +152,25 @@ impl NewOperation {
 }
 
 impl Operation {
+    /// What tries this operation again: the next attempt, with the same type, labels, group, unique key
+    /// and trace.
+    ///
+    /// `None` where the next attempt's id would be too long.
+    pub fn next_attempt(&self) -> Option<NewOperation> {
+        let next = self.id.attempt_number().checked_add(1)?;
+        let group = self.group().map(Into::into);
+        let unique_key = self.unique_key().map(Into::into);
+        let trace_parent = self.trace_parent().cloned();
+        Some(NewOperation {
+            id: Some(self.id.attempt(next).ok()?),
+            type_name: self.type_name.clone(),
+            labels: self.labels.to_vec(),
+            retry_of: Some(self.id.clone()),
+            more: More { group, unique_key, trace_parent, ..More::default() },
+            ..NewOperation::default()
+        })
+    }
+
     /// The first record of an operation: NotStarted or, by the patch, Running; n = 1 and one stamp.
     ///
     /// `id` is used where `new` names none; `birth` is 64 random bits.
@@ -109,8 +182,9 @@ impl Operation {
         now: Timestamp,
     ) -> Result<Self, Rejection> {
         new.check()?;
-        // A cancel would walk it to its end.
-        if new.patch.status.is_some_and(Status::is_terminal) || new.patch.intent == Intent::Cancel {
+        // A cancel would walk it to its end, and so would a deadline.
+        let walks = matches!(new.patch.intent, Intent::Cancel | Intent::Expire);
+        if new.patch.status.is_some_and(Status::is_terminal) || walks {
             return Err(Rejection::InitialStatus);
         }
         let first = Self {
@@ -123,6 +197,7 @@ impl Operation {
             last_action: now,
             detail: None,
             resource_location: None,
+            more: new.more.clone().shared(),
             state: State::NotStarted,
         };
         let applied = first.apply(&new.patch.as_part_of_create(), rules, now)?;
@@ -133,6 +208,10 @@ impl Operation {
                 // One commit, one stamp: a time that is not later than now was only a sign of life.
                 if new.patch.time.is_none_or(|time| time.ticks() <= now.ticks()) {
                     next.last_action = now;
+                    let first_line = next.more.as_mut().and_then(|more| Arc::make_mut(more).log.last_mut());
+                    if let Some(line) = first_line {
+                        line.at = now;
+                    }
                 }
                 Ok(next)
             }

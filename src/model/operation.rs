@@ -6,11 +6,15 @@ use std::sync::Arc;
 use chrono::{DateTime, FixedOffset};
 use serde::de::DeserializeOwned;
 
+use super::amount::Amount;
 use super::id::OperationId;
 use super::json::Json;
+use super::log::Line;
+use super::more::More;
 use super::precondition::ETag;
 use super::state::{Failure, Progress, State, Status};
 use super::timestamp::Timestamp;
+use super::trace::TraceParent;
 
 /// Which write of which life of an operation this is; compared for equality only.
 ///
@@ -81,6 +85,7 @@ pub struct Operation {
     pub(crate) last_action: Timestamp,
     pub(crate) detail: Option<Box<str>>,
     pub(crate) resource_location: Option<Box<str>>,
+    pub(crate) more: Option<Arc<More>>,
     pub(crate) state: State,
 }
 
@@ -179,6 +184,31 @@ impl Operation {
         self.state.work()?.cancellation_requested.map(Into::into)
     }
 
+    /// The operations that it belongs with.
+    pub fn group(&self) -> Option<&str> {
+        self.more.as_ref()?.group.as_deref()
+    }
+
+    /// What it alone may be doing until it has ended.
+    pub fn unique_key(&self) -> Option<&str> {
+        self.more.as_ref()?.unique_key.as_deref()
+    }
+
+    /// The unique key, while it keeps others from being created.
+    pub fn held_key(&self) -> Option<&str> {
+        self.unique_key().filter(|_| !self.is_terminal())
+    }
+
+    /// When it must have ended.
+    pub fn deadline(&self) -> Option<DateTime<FixedOffset>> {
+        self.stamps().deadline.map(Into::into)
+    }
+
+    /// Whether it should have ended by now and has not.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        !self.is_terminal() && self.stamps().deadline.is_some_and(|deadline| deadline.ticks() <= now.ticks())
+    }
+
     /// Who holds or held the claim.
     pub fn holder(&self) -> Option<&str> {
         self.state.work()?.holder.as_deref()
@@ -191,6 +221,25 @@ impl Operation {
             State::Running(work) | State::Failed { work, .. } => work.progress,
             State::Completed { .. } => Some(Progress::DONE),
         }
+    }
+
+    /// How much is done in a unit that people know, as it was told last.
+    pub fn amount(&self) -> Option<&Amount> {
+        self.state.work()?.amount.as_deref()
+    }
+
+    /// The last details with their times, oldest first: at most 20, of 8 KiB in all.
+    pub fn log(&self) -> impl ExactSizeIterator<Item = (DateTime<FixedOffset>, &str)> {
+        self.lines().iter().map(|line| (line.at.into(), &*line.text))
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        self.more.as_ref().map_or(&[], |more| &more.log)
+    }
+
+    /// Where it came from.
+    pub fn trace_parent(&self) -> Option<&TraceParent> {
+        self.more.as_ref()?.trace_parent.as_ref()
     }
 
     /// Free text for people.
@@ -233,6 +282,7 @@ impl Operation {
             last_action: self.last_action,
             started: self.state.work().map(|work| work.started),
             cancellation_requested: self.state.work().and_then(|work| work.cancellation_requested),
+            deadline: self.more.as_ref().and_then(|more| more.deadline),
         }
     }
 
@@ -270,4 +320,6 @@ pub struct Stamps {
     pub started: Option<Timestamp>,
     /// When somebody asked it to end while it ran.
     pub cancellation_requested: Option<Timestamp>,
+    /// When it must have ended.
+    pub deadline: Option<Timestamp>,
 }

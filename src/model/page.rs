@@ -34,6 +34,10 @@ pub struct Query {
     pub type_name: Option<String>,
     /// This label.
     pub label: Option<(String, String)>,
+    /// This group.
+    pub group: Option<String>,
+    /// The attempts at the same work: this id, and those that are it and `~n`.
+    pub base: Option<OperationId>,
     /// The order, and the instant that `from` and `until` bound.
     pub order: OrderBy,
     /// Newest first.
@@ -54,6 +58,8 @@ impl Default for Query {
             statuses: Vec::new(),
             type_name: None,
             label: None,
+            group: None,
+            base: None,
             order: OrderBy::Created,
             descending: false,
             from: None,
@@ -92,6 +98,8 @@ impl Query {
         (self.statuses.is_empty() || self.statuses.contains(&operation.status()))
             && self.type_name.as_deref().is_none_or(|name| operation.type_name() == Some(name))
             && self.label.as_ref().is_none_or(|(key, value)| operation.label(key) == Some(value))
+            && self.group.as_deref().is_none_or(|group| operation.group() == Some(group))
+            && self.base.as_ref().is_none_or(|base| operation.id().base() == *base)
             && self.from.is_none_or(|from| stamp >= from.ticks())
             && self.until.is_none_or(|until| stamp < until.ticks())
     }
@@ -116,7 +124,11 @@ impl Query {
         statuses.dedup();
         let ticks = |stamp: Option<Timestamp>| stamp.map(Timestamp::ticks);
         let parts = (ticks(self.from), ticks(self.until), self.descending);
-        let text = format!("{statuses:?}{:?}{:?}{:?}{parts:?}", self.type_name, self.label, self.order);
+        let mut text = format!("{statuses:?}{:?}{:?}{:?}{parts:?}", self.type_name, self.label, self.order);
+        // Tokens of lists without these conditions stay what they were.
+        if self.group.is_some() || self.base.is_some() {
+            text.push_str(&format!("{:?}{:?}", self.group, self.base));
+        }
         // FNV-1a: a mix, not a secret.
         text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
     }

@@ -2,7 +2,7 @@
 //!
 //! | from \ to | NotStarted | Running | Completed | Failed |
 //! |---|---|---|---|---|
-//! | **NotStarted** | unchanged | moves | refused | refused (a cancel walks through Running) |
+//! | **NotStarted** | unchanged | moves | refused | refused (a cancel, or a deadline, walks through Running) |
 //! | **Running** | refused | unchanged | moves | moves |
 //! | **Completed** | refused | refused | unchanged | refused |
 //! | **Failed** | refused | refused | refused | unchanged |
@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 
+use super::amount::{Amount, Told};
 use super::json::Json;
+use super::log::{self, Line};
 use super::operation::{Operation, Version};
 use super::precondition::{Precondition, Tags};
 use super::rejection::Rejection;
@@ -39,6 +41,7 @@ pub struct Patch {
     pub(crate) status: Option<Status>,
     pub(crate) time: Option<Timestamp>,
     pub(crate) progress: Option<i64>,
+    pub(crate) amount: Option<Amount>,
     pub(crate) detail: Edit,
     pub(crate) location: Edit,
     pub(crate) result: Option<Json>,
@@ -88,6 +91,8 @@ pub(crate) enum Intent {
     Claim(Arc<str>),
     /// A wish that it ends.
     Cancel,
+    /// Its end, if its deadline has passed.
+    Expire,
 }
 
 impl Patch {
@@ -111,6 +116,12 @@ impl Patch {
     /// request is recorded.
     pub fn cancel() -> Self {
         Self { intent: Intent::Cancel, ..Self::default() }
+    }
+
+    /// Ends an operation whose deadline has passed as Failed/`deadlineExceeded`, also one that was never
+    /// started; of any other that has not ended it changes nothing.
+    pub fn expire() -> Self {
+        Self { intent: Intent::Expire, ..Self::default() }
     }
 
     /// Completed, with what came out.
@@ -138,9 +149,12 @@ impl Patch {
         self
     }
 
-    /// How much is done, 0 to 100.
-    pub fn progress(mut self, percent: u8) -> Self {
-        self.progress = Some(percent.into());
+    /// How much is done: 0 to 100 percent, or `(done, total, unit)`, which tells the percentage too.
+    pub fn progress(mut self, told: impl Into<Told>) -> Self {
+        match told.into() {
+            Told::Percent(percent) => self.progress = Some(percent.into()),
+            Told::Amount(amount) => self.amount = Some(amount),
+        }
         self
     }
 
@@ -217,6 +231,9 @@ impl Patch {
         if let Some(percent) = self.progress {
             Progress::try_from(percent)?;
         }
+        if let Some(amount) = &self.amount {
+            amount.check()?;
+        }
         if let Edit::Set(detail) = &self.detail {
             text::free("statusDetail", detail, MAX_DETAIL)?;
         }
@@ -284,8 +301,14 @@ impl Operation {
         if patch.intent == Intent::Cancel {
             return self.cancelled(rules, now);
         }
+        if patch.intent == Intent::Expire {
+            return self.expired(rules, now);
+        }
         let target = patch.status.unwrap_or(self.status());
         let moves = self.moves_to(target)?;
+        if moves && target == Status::Running && self.is_due(now) {
+            return Err(Rejection::DeadlinePassed);
+        }
         let time = self.judge_time(patch, rules, now)?;
         let mut next = self.clone();
         next.state = self.next_state(patch, target, self.move_time(&time, now))?;
@@ -303,8 +326,14 @@ impl Operation {
             _ if moves || !beats => self.move_time(&time, now),
             _ => now.max(self.last_action.next_tick()),
         };
-        let notable = !next.state.is_but_for_progress(&self.state)
-            || next.resource_location != self.resource_location;
+        if next.detail != self.detail
+            && let Some(text) = next.detail.clone()
+        {
+            let more = Arc::make_mut(next.more.get_or_insert_default());
+            log::push(&mut more.log, Line { at: next.last_action, text });
+        }
+        let notable =
+            !next.state.is_but_for_progress(&self.state) || next.resource_location != self.resource_location;
         Ok(Applied::Changed { next: next.numbered(rules), notable })
     }
 
@@ -367,30 +396,35 @@ impl Operation {
         if patch.result.is_some() && target != Status::Completed {
             return Err(Rejection::ResultNotSettable { field: "result" });
         }
-        let work = |progress| Work { started: at, holder: None, progress, cancellation_requested: None };
         Ok(match (&self.state, target) {
             (State::NotStarted, Status::Running) => {
                 let holder = match &patch.intent {
                     Intent::Claim(holder) => Some(holder.clone()),
                     _ => None,
                 };
-                State::Running(Work { holder, ..work(patch.percent()) })
+                let work = Work { holder, ..Work::new(at) };
+                let (progress, amount) = patch.told_on(&work)?;
+                State::Running(Work { progress, amount, ..work })
             }
-            (State::NotStarted, _) if patch.progress.is_some() => return Err(Rejection::ProgressNotSettable),
+            (State::NotStarted, _) if patch.progress.is_some() || patch.amount.is_some() => {
+                return Err(Rejection::ProgressNotSettable);
+            }
             (State::Running(work), Status::Running) => {
                 if let Intent::Claim(holder) = &patch.intent
                     && work.holder.as_ref() != Some(holder)
                 {
                     return Err(Rejection::Held { holder: self.holder().map(Into::into) });
                 }
-                let progress = match (work.progress, patch.percent()) {
-                    (Some(stored), Some(told)) if told < stored => return Err(Rejection::ProgressRegressed),
-                    (stored, told) => told.or(stored),
-                };
-                State::Running(Work { progress, ..work.clone() })
+                let (progress, amount) = patch.told_on(work)?;
+                State::Running(Work { progress, amount, ..work.clone() })
             }
             (State::Running(work), Status::Completed) => {
-                State::Completed { work: work.clone(), result: patch.result.clone() }
+                let mut work = work.clone();
+                // What was told last, where it is no step back; the percentage is 100 whatever was told.
+                if let Some(last) = patch.amount.as_ref().filter(|last| !last.regresses(work.amount.as_deref())) {
+                    work.amount = Some(Box::new(last.clone()));
+                }
+                State::Completed { work, result: patch.result.clone() }
             }
             (State::Running(work), Status::Failed) => {
                 State::Failed { work: work.clone(), failure: patch.failure.clone() }
@@ -423,11 +457,8 @@ impl Operation {
         let at = now.max(self.last_action);
         let mut next = self.clone();
         match &mut next.state {
-            // The one two-step: through Running to Failed in one commit.
             State::NotStarted => {
-                let work = Work { started: at, holder: None, progress: None, cancellation_requested: None };
-                let failure = Failure::new(Failure::CANCELLED, "cancelled before it was started");
-                next.state = State::Failed { work, failure: Some(failure) };
+                next.state = never_ran(at, Failure::new(Failure::CANCELLED, "cancelled before it was started"));
                 next.last_action = at;
             }
             State::Running(Work { cancellation_requested: Some(_), .. }) => return Ok(Applied::Unchanged),
@@ -440,6 +471,24 @@ impl Operation {
         Ok(Applied::Changed { next: next.numbered(rules), notable: true })
     }
 
+    fn expired(&self, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
+        let at = now.max(self.last_action);
+        let failure = |message: &str| Failure::new(Failure::DEADLINE_EXCEEDED, message);
+        let state = match &self.state {
+            State::Failed { failure: Some(failure), .. } if failure.code() == Failure::DEADLINE_EXCEEDED => {
+                return Ok(Applied::Unchanged);
+            }
+            State::Completed { .. } | State::Failed { .. } => return Err(self.terminal()),
+            _ if !self.is_due(now) => return Ok(Applied::Unchanged),
+            State::NotStarted => never_ran(at, failure("its deadline passed before it was started")),
+            State::Running(work) => {
+                State::Failed { work: work.clone(), failure: Some(failure("its deadline passed while it ran")) }
+            }
+        };
+        let next = Self { state, last_action: at, ..self.clone() };
+        Ok(Applied::Changed { next: next.numbered(rules), notable: true })
+    }
+
     fn numbered(mut self, rules: &Rules) -> Self {
         // 2^64 writes of one operation are out of reach.
         self.version = Version { n: self.version.n.saturating_add(1), instance: rules.instance, ..self.version };
@@ -447,9 +496,27 @@ impl Operation {
     }
 }
 
+/// The one two-step: through Running to Failed in one commit.
+fn never_ran(at: Timestamp, failure: Failure) -> State {
+    State::Failed { work: Work::new(at), failure: Some(failure) }
+}
+
 impl Patch {
     fn percent(&self) -> Option<Progress> {
         self.progress.and_then(|percent| Progress::try_from(percent).ok())
+    }
+
+    /// Percentage and amount after what is told; neither goes back.
+    fn told_on(&self, work: &Work) -> Result<(Option<Progress>, Option<Box<Amount>>), Rejection> {
+        let told = self.percent();
+        if told.is_some() && told < work.progress {
+            return Err(Rejection::ProgressRegressed);
+        }
+        let Some(amount) = &self.amount else { return Ok((told.or(work.progress), work.amount.clone())) };
+        if amount.regresses(work.amount.as_deref()) {
+            return Err(Rejection::AmountRegressed);
+        }
+        Ok((Some(amount.progress()).max(told).max(work.progress), Some(Box::new(amount.clone()))))
     }
 }
 
@@ -458,7 +525,7 @@ impl State {
     fn is_but_for_progress(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Running(this), Self::Running(that)) => {
-                let Work { started, holder, progress: _, cancellation_requested } = this;
+                let Work { started, holder, progress: _, amount: _, cancellation_requested } = this;
                 (started, holder, cancellation_requested)
                     == (&that.started, &that.holder, &that.cancellation_requested)
             }

@@ -44,10 +44,14 @@ pub enum Rejection {
     },
     /// A lower percentage than the one stored.
     ProgressRegressed,
+    /// Less done than what is stored, in the same unit.
+    AmountRegressed,
     /// A percentage before the start.
     ProgressNotSettable,
     /// A new operation cannot begin at its end.
     InitialStatus,
+    /// It should have ended before this.
+    DeadlinePassed,
     /// Only an operation that has ended can be deleted.
     Active {
         /// Where it is.
@@ -68,9 +72,10 @@ impl Rejection {
             Self::TimeInFuture => "dateTimeInFuture",
             Self::ErrorNotSettable => "errorNotSettable",
             Self::ResultNotSettable { .. } => "resultNotSettable",
-            Self::ProgressRegressed => "progressRegressed",
+            Self::ProgressRegressed | Self::AmountRegressed => "progressRegressed",
             Self::ProgressNotSettable => "progressNotSettable",
             Self::InitialStatus => "invalidInitialStatus",
+            Self::DeadlinePassed => "deadlineExceeded",
             Self::Active { .. } => "operationActive",
         }
     }
@@ -84,10 +89,12 @@ impl Rejection {
             | Self::Transition { .. }
             | Self::Held { .. }
             | Self::InitialStatus
+            | Self::DeadlinePassed
             | Self::Active { .. } => Some("status"),
             Self::TimeRegressed | Self::TimeInFuture => Some("lastActionDateTime"),
             Self::ErrorNotSettable => Some("error"),
             Self::ResultNotSettable { field } => Some(field),
+            Self::AmountRegressed => Some("progress"),
             Self::ProgressRegressed | Self::ProgressNotSettable => Some("percentageComplete"),
         }
     }
@@ -127,8 +134,10 @@ impl fmt::Display for Rejection {
             }
             Self::ResultNotSettable { field } => write!(f, "`{field}` cannot be set on a failed operation"),
             Self::ProgressRegressed => f.write_str("`percentageComplete` must not go back"),
-            Self::ProgressNotSettable => f.write_str("`percentageComplete` can be set while Running only"),
+            Self::AmountRegressed => f.write_str("`progress` must not go back in the same unit"),
+            Self::ProgressNotSettable => f.write_str("progress can be told while Running only"),
             Self::InitialStatus => f.write_str("`status` of a new operation must be NotStarted or Running"),
+            Self::DeadlinePassed => f.write_str("the deadline has passed; the operation cannot be started"),
             Self::Active { current } => {
                 write!(f, "the operation is {current}; only one that has ended can be deleted")
             }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use super::amount::Amount;
 use super::json::Json;
 use super::text::{self, Unfit};
 use super::timestamp::Timestamp;
@@ -77,6 +78,8 @@ impl FromStr for Status {
 pub struct Progress(u8);
 
 impl Progress {
+    /// None of it.
+    pub(crate) const NONE: Self = Self(0);
     /// All of it.
     pub const DONE: Self = Self(100);
 
@@ -128,6 +131,8 @@ impl Failure {
     pub const PANICKED: &'static str = "panicked";
     /// It ran longer than its type may.
     pub const TIMEOUT: &'static str = "timeout";
+    /// Its deadline passed before it ended.
+    pub const DEADLINE_EXCEEDED: &'static str = "deadlineExceeded";
     /// The work succeeded with a result over its bound.
     pub const RESULT_TOO_LARGE: &'static str = "resultTooLarge";
 
@@ -243,8 +248,16 @@ pub struct Work {
     pub holder: Option<Arc<str>>,
     /// The last progress told.
     pub progress: Option<Progress>,
+    /// The same in a unit that people know, if it was told so.
+    pub amount: Option<Box<Amount>>,
     /// When somebody asked a running one to end.
     pub cancellation_requested: Option<Timestamp>,
+}
+
+impl Work {
+    pub(crate) fn new(started: Timestamp) -> Self {
+        Self { started, holder: None, progress: None, amount: None, cancellation_requested: None }
+    }
 }
 
 /// The state of an operation.
@@ -281,6 +294,13 @@ impl State {
             Self::Running(_) => Status::Running,
             Self::Completed { .. } => Status::Completed,
             Self::Failed { .. } => Status::Failed,
+        }
+    }
+
+    pub(crate) fn work_mut(&mut self) -> Option<&mut Work> {
+        match self {
+            Self::NotStarted => None,
+            Self::Running(work) | Self::Completed { work, .. } | Self::Failed { work, .. } => Some(work),
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::Stream;
 
-use crate::model::{Operation, OperationId, Page, Query, Status, Version};
+use crate::model::{Operation, OperationId, Page, Query, Status, Timestamp, Version};
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -53,6 +53,8 @@ pub const MAX_TYPES: usize = 1_024;
 ///   changes, `Lost`) shows, or waits for, durable state changes.
 /// - Writes are all or nothing: a dropped future leaves the old record or the new one.
 /// - Counts are exact after any crash, and O(1); a page is O(page) whatever the total.
+/// - Of all operations that hold one unique key ([`Operation::held_key`]), as durable or about to be, at most
+///   one is ever created: which hold it the model says, not the store.
 /// - A store never looks at a status to decide whether a write may happen.
 #[async_trait]
 pub trait Store: fmt::Debug + Send + Sync + 'static {
@@ -63,6 +65,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError>;
 
     /// Replaces the record of version `expected` (`None`: no record) by `next`, which has the same id.
+    ///
+    /// A create whose [`held_key`](Operation::held_key) another operation holds is `Taken` by that one.
     ///
     /// Dropped, it has happened or not. An indefinite error may have happened too.
     async fn swap(
@@ -81,7 +85,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// How many operations there are, by type and status. Cancel-safe.
     async fn counts(&self) -> Result<Counts, StoreError>;
 
-    /// Operations that nobody seems to work on, by id, after a cursor. Cancel-safe.
+    /// How many operations of a group there are, by type and status: exact. Cancel-safe.
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError>;
+
+    /// Operations that somebody else should end, by id, after a cursor. Cancel-safe.
     async fn idle(
         &self,
         which: &Idle,
@@ -143,6 +150,8 @@ pub enum Swap {
     Stored,
     /// The record had another version: this one, or none.
     Lost(Option<Box<Operation>>),
+    /// This operation holds the unique key of the one that was to be created.
+    Taken(Box<Operation>),
 }
 
 /// What [`Store::idle`] looks for.
@@ -158,6 +167,11 @@ pub enum Idle {
     },
     /// Running operations held by an instance that is known to be dead.
     Orphaned,
+    /// Operations that have not ended and whose deadline is at this instant or before it.
+    Due {
+        /// The instant.
+        until: Timestamp,
+    },
 }
 
 /// A place in the feed. Opaque; it names its store and is valid across restarts.

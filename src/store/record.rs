@@ -2,7 +2,8 @@
 //! are derived from them.
 //!
 //! A record is one byte of format version, four bytes of CRC-32, eight bytes of sequence (both little
-//! endian), and the body in postcard. The checksum covers key, body, format and sequence in this order:
+//! endian), and the body in postcard; since format 2 the members that few operations have follow it, each
+//! once and in order, so that those without pay no byte for them. The checksum covers key, body, format and sequence in this order:
 //! bytes that ended up under another key are refused. Every format ever released has a fixture that must
 //! still decode.
 
@@ -12,10 +13,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Failure, Json, Operation, OperationId, Progress, State, Timestamp, Version, Work};
+use crate::model::log::Line;
+use crate::model::{
+    Amount, Failure, Json, More, Operation, OperationId, Progress, State, Timestamp, Version, Work,
+};
 
 /// The format that [`encode`] writes.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
+/// The format before members followed the body.
+const WITHOUT_MEMBERS: u8 = 1;
 
 /// A record: an operation, or the tombstone of one, with its place in the feed.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,10 +138,13 @@ pub struct Unplaced {
 impl Unplaced {
     /// Encodes all but the place.
     pub fn new(key: &[u8], entry: &Entry) -> Result<Self, RecordError> {
+        let cannot = |_| RecordError::Corrupt("cannot be encoded");
         let mut bytes = Vec::with_capacity(USUAL);
         bytes.resize(HEADER, 0);
-        let bytes = postcard::to_extend(&Body::from(entry), bytes)
-            .map_err(|_| RecordError::Corrupt("cannot be encoded"))?;
+        let mut bytes = postcard::to_extend(&Body::from(entry), bytes).map_err(cannot)?;
+        for member in Member::all(entry) {
+            bytes = postcard::to_extend(&member, bytes).map_err(cannot)?;
+        }
         let mut sum = crc32fast::Hasher::new();
         sum.update(key);
         sum.update(bytes.get(HEADER..).unwrap_or_default());
@@ -173,16 +182,19 @@ pub fn decode(key: &[u8], bytes: &[u8]) -> Result<Record, RecordError> {
         return Err(RecordError::Corrupt("checksum does not match"));
     }
     match format {
-        FORMAT => {}
+        WITHOUT_MEMBERS | FORMAT => {}
         newer if newer > FORMAT => return Err(RecordError::Newer(newer)),
         _ => return Err(RecordError::Corrupt("unknown format")),
     }
     let (body, rest) =
         postcard::take_from_bytes::<Body<'_>>(body).map_err(|_| RecordError::Corrupt("body unreadable"))?;
-    if !rest.is_empty() {
-        return Err(RecordError::Corrupt("bytes after the body"));
+    let mut entry = body.into_entry(id(key)?)?;
+    match &mut entry {
+        _ if rest.is_empty() => {}
+        Entry::Live(operation) if format != WITHOUT_MEMBERS => Member::take_all(rest, operation)?,
+        _ => return Err(RecordError::Corrupt("bytes after the body")),
     }
-    Ok(Record { sequence: u64::from_le_bytes(place), entry: body.into_entry(id(key)?)? })
+    Ok(Record { sequence: u64::from_le_bytes(place), entry })
 }
 
 /// Ticks and offset minutes.
@@ -243,6 +255,85 @@ struct FlatFailure<'a> {
     message: &'a str,
     target: Option<&'a str>,
     details: Option<&'a str>,
+}
+
+/// What follows the body. A format may add variants at the end.
+#[derive(Serialize, Deserialize)]
+enum Member<'a> {
+    Deadline(Stamp),
+    Group(&'a str),
+    UniqueKey(&'a str),
+    TraceParent(&'a str),
+    Amount(u64, u64, &'a str),
+    #[serde(borrow)]
+    Log(Vec<(Stamp, &'a str)>),
+}
+
+impl<'a> Member<'a> {
+    /// The members of an entry, in the order of the variants.
+    fn all(entry: &'a Entry) -> impl Iterator<Item = Self> {
+        let live = match entry {
+            Entry::Live(operation) => Some(operation),
+            Entry::Tombstone { .. } => None,
+        };
+        let all = live.map(|operation| {
+            let more = operation.more.as_deref();
+            let lines = operation.lines().iter().map(|line| (flat(line.at), &*line.text));
+            [
+                more.and_then(|more| more.deadline).map(|deadline| Self::Deadline(flat(deadline))),
+                operation.group().map(Self::Group),
+                operation.unique_key().map(Self::UniqueKey),
+                operation.trace_parent().map(|parent| Self::TraceParent(parent.as_str())),
+                operation.amount().map(|amount| Self::Amount(amount.done(), amount.total(), amount.unit())),
+                (lines.len() > 0).then(|| Self::Log(lines.collect())),
+            ]
+        });
+        all.into_iter().flatten().flatten()
+    }
+
+    fn number(&self) -> u8 {
+        match self {
+            Self::Deadline(_) => 1,
+            Self::Group(_) => 2,
+            Self::UniqueKey(_) => 3,
+            Self::TraceParent(_) => 4,
+            Self::Amount(..) => 5,
+            Self::Log(_) => 6,
+        }
+    }
+
+    /// Reads all that follows a body into its operation.
+    fn take_all(mut rest: &'a [u8], operation: &mut Operation) -> Result<(), RecordError> {
+        let (mut more, mut last) = (More::default(), 0);
+        while !rest.is_empty() {
+            let (member, after) =
+                postcard::take_from_bytes::<Self>(rest).map_err(|_| RecordError::Corrupt("member unreadable"))?;
+            if member.number() <= last {
+                return Err(RecordError::Corrupt("members out of order"));
+            }
+            (rest, last) = (after, member.number());
+            match member {
+                Self::Deadline(deadline) => more.deadline = Some(stamp(deadline)?),
+                Self::Group(group) => more.group = Some(group.into()),
+                Self::UniqueKey(key) => more.unique_key = Some(key.into()),
+                Self::TraceParent(text) => {
+                    let parent = text.parse().map_err(|_| RecordError::Corrupt("traceParent is none"))?;
+                    more.trace_parent = Some(parent);
+                }
+                Self::Amount(done, total, unit) => {
+                    let work =
+                        operation.state.work_mut().ok_or(RecordError::Corrupt("progress before the start"))?;
+                    work.amount = Some(Box::new(Amount::new(done, total, unit)));
+                }
+                Self::Log(lines) => {
+                    let line = |(at, text): (Stamp, &str)| Ok(Line { at: stamp(at)?, text: text.into() });
+                    more.log = lines.into_iter().map(line).collect::<Result<_, _>>()?;
+                }
+            }
+        }
+        operation.more = more.shared();
+        Ok(())
+    }
 }
 
 impl<'a> From<&'a Entry> for Body<'a> {
@@ -334,6 +425,7 @@ impl FlatOperation<'_> {
             last_action: stamp(self.last_action)?,
             detail: self.detail.map(Into::into),
             resource_location: self.location.map(Into::into),
+            more: None,
             state,
         };
         Operation::from_parts(operation).map_err(RecordError::Corrupt)
@@ -349,6 +441,7 @@ impl TryFrom<FlatWork<'_>> for Work {
             started: stamp(flat.started)?,
             holder: flat.holder.map(Into::into),
             progress: progress.map_err(|_| RecordError::Corrupt("progress out of range"))?,
+            amount: None,
             cancellation_requested: flat.cancellation_requested.map(stamp).transpose()?,
         })
     }

@@ -120,8 +120,13 @@ impl Builder {
     /// A tracker over a sled store in this folder, made if it is missing.
     #[cfg(feature = "sled")]
     pub async fn open(self, path: impl Into<std::path::PathBuf>) -> Result<Tracker> {
-        use crate::store::{SledOptions, SledStore};
-        let options = SledOptions::new(path);
+        self.open_with(crate::store::SledOptions::new(path)).await
+    }
+
+    /// A tracker over a sled store with options of its own.
+    #[cfg(feature = "sled")]
+    pub async fn open_with(self, options: crate::store::SledOptions) -> Result<Tracker> {
+        use crate::store::SledStore;
         let clock = Arc::clone(&self.clock);
         let store = if self.inspect {
             SledStore::inspect_folder(options, clock).await?

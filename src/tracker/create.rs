@@ -2,12 +2,12 @@
 
 use super::{Created, ROUNDS, Tracker, contended};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{NewOperation, Operation};
+use crate::model::{InvalidId, NewOperation, Operation, OperationId};
 use crate::store::{Durability, Swap};
 
 impl Tracker {
-    /// Creates an operation; answers the existing one if the same call made it before (same id, type,
-    /// labels and `retryOf`).
+    /// Creates an operation; answers the existing one if the same call made it before (same id, type, labels,
+    /// group, unique key and `retryOf`), and the one that holds its unique key.
     ///
     /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule.
     ///
@@ -43,19 +43,41 @@ impl Tracker {
                     self.tell_created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
-                Swap::Lost(Some(existing)) if new.id.is_some() && new.describes(&existing) => {
-                    return Ok(Created { operation: *existing, is_new: false });
-                }
-                Swap::Lost(Some(existing)) => {
-                    let message = format!("another operation {} exists", existing.id());
-                    let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                    return Err(error.about("id").with_current(*existing));
-                }
-                // It was there and is deleted.
+                Swap::Lost(Some(existing)) => return Created::existing(&new, *existing),
+                Swap::Taken(holder) => return Ok(Created { operation: *holder, is_new: false }),
+                // It was there and is deleted, or its key was held and is free.
                 Swap::Lost(None) => {}
             }
         }
         Err(contended(None))
+    }
+
+    /// Tries an operation that has ended again, as a new one: `attempt(n + 1)` with `retryOf`, and the same type,
+    /// labels, group and unique key. Again: the same new operation.
+    ///
+    /// `Conflict` while it has not ended.
+    ///
+    /// ```
+    /// # use longrun::{NewOperation, Tracker};
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let tracker = Tracker::builder().in_memory().await?;
+    /// let first = tracker.create(NewOperation::new("export").id("order-7".parse::<longrun::OperationId>()?)).await?;
+    /// tracker.cancel(first.id()).await?;
+    /// let second = tracker.retry(first.id()).await?;
+    /// assert_eq!((second.id().to_string(), second.retry_of()), ("order-7~2".into(), Some(first.id())));
+    /// assert_eq!(tracker.list().base(first.id()).await?.items.len(), 2);
+    /// # longrun::Result::<()>::Ok(()) }).unwrap();
+    /// ```
+    pub async fn retry(&self, id: &OperationId) -> Result<Operation> {
+        let failed = self.get(id).await?;
+        if !failed.is_terminal() {
+            let message =
+                format!("the operation is {}; only one that has ended can be tried again", failed.status());
+            let error = Error::new(ErrorKind::Conflict, "operationActive", message);
+            return Err(error.about("status").with_current(failed));
+        }
+        let next = failed.next_attempt().ok_or(InvalidId)?;
+        self.create(next).await
     }
 
     /// The first record that [`create`](Self::create) would write. Pure but for id, birth and time.
@@ -72,5 +94,17 @@ impl Tracker {
         let id = new.id.clone().unwrap_or_else(|| self.inner.ids.id());
         Operation::new(new, id, self.inner.ids.birth(), &self.rules(), self.now()?)
             .map_err(|rejection| Error::rejected(&rejection, None))
+    }
+}
+
+impl Created {
+    /// The answer to a create that finds its id taken.
+    pub(crate) fn existing(new: &NewOperation, existing: Operation) -> Result<Self> {
+        if new.id.is_some() && new.describes(&existing) {
+            return Ok(Self { operation: existing, is_new: false });
+        }
+        let message = format!("another operation {} exists", existing.id());
+        let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
+        Err(error.about("id").with_current(existing))
     }
 }

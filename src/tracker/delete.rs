@@ -35,7 +35,8 @@ impl Tracker {
                     return Ok(());
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
+                // Only a create is answered Taken.
+                Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
         }
         Err(contended(Some(current)))

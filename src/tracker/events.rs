@@ -4,10 +4,11 @@ use super::Tracker;
 use crate::model::{Failure, Operation, OperationId, Status};
 
 /// Ends that no work asked for.
-const UNASKED: [&str; 6] = [
+const UNASKED: [&str; 7] = [
     Failure::ORPHANED,
     Failure::STALLED,
     Failure::TIMEOUT,
+    Failure::DEADLINE_EXCEEDED,
     Failure::ABANDONED,
     Failure::INTERRUPTED,
     Failure::PANICKED,

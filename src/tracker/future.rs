@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::task::Poll;
 
 /// A future on the heap.
-pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The first answer of several futures, asked in order; the others are dropped.
-pub(super) async fn first<T>(mut futures: Vec<Boxed<'_, T>>) -> T {
+pub(crate) async fn first<T>(mut futures: Vec<Boxed<'_, T>>) -> T {
     poll_fn(|context| {
         futures.iter_mut().map(|future| future.as_mut().poll(context)).find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
@@ -16,7 +16,7 @@ pub(super) async fn first<T>(mut futures: Vec<Boxed<'_, T>>) -> T {
 }
 
 /// The answers of all futures, in order, run side by side.
-pub(super) async fn all<T>(futures: Vec<Boxed<'_, T>>) -> Vec<T> {
+pub(crate) async fn all<T>(futures: Vec<Boxed<'_, T>>) -> Vec<T> {
     let mut futures: Vec<_> = futures.into_iter().map(|future| (Some(future), None)).collect();
     poll_fn(|context| {
         let mut pending = false;

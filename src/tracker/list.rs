@@ -8,7 +8,7 @@ use chrono::{DateTime, FixedOffset};
 use super::Tracker;
 use super::future::Boxed;
 use crate::error::Result;
-use crate::model::{OrderBy, Page, PageToken, Query, Status, Timestamp, Unfit};
+use crate::model::{OperationId, OrderBy, Page, PageToken, Query, Status, Timestamp, Unfit};
 
 /// A list to ask for; await it for one [`Page`]. Conditions are joined by *and*.
 #[derive(Clone, Debug)]
@@ -43,6 +43,18 @@ impl List {
     /// With this label.
     pub fn label(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.query.label = Some((key.into(), value.into()));
+        self
+    }
+
+    /// Of this group.
+    pub fn group(mut self, name: impl Into<String>) -> Self {
+        self.query.group = Some(name.into());
+        self
+    }
+
+    /// All attempts at the same work as this one.
+    pub fn base(mut self, id: &OperationId) -> Self {
+        self.query.base = Some(id.base());
         self
     }
 

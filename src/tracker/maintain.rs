@@ -1,5 +1,5 @@
-//! What must be done now and then: ends for what stalls or takes too long, deletion of what is old. One
-//! future that the host drives.
+//! What must be done now and then: ends for what stalls, takes too long or has passed its deadline, deletion
+//! of what is old. One future that the host drives.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,7 +11,7 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 use super::Tracker;
 use super::future::{Boxed, all, first};
 use super::held::Closing;
-use super::recovery::{end_idle, end_orphans};
+use super::recovery::{end_due, end_idle, end_orphans};
 use crate::error::{ErrorKind, Result};
 use crate::model::{Failure, Operation, OperationId, OrderBy, Patch, Precondition, Query, Status, Timestamp};
 use crate::store::Idle;
@@ -49,6 +49,8 @@ pub struct Swept {
     pub stalled: Vec<OperationId>,
     /// Ended as Failed/`timeout`.
     pub timed_out: Vec<OperationId>,
+    /// Ended as Failed/`deadlineExceeded`.
+    pub overdue: Vec<OperationId>,
     /// Deleted because they were old.
     pub deleted: u64,
 }
@@ -125,6 +127,7 @@ impl Tracker {
         if !self.inner.inspects {
             // Where nobody else can have the store open these are what the open could not end.
             swept.orphaned = end_orphans(self).await?;
+            swept.overdue = end_due(self, self.now()?).await?;
         }
         for (type_name, lease) in &self.inner.policy.leases {
             let which = Idle::Quiet { type_name: type_name.clone(), longer_than: *lease };

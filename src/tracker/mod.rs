@@ -9,7 +9,7 @@ use chrono::{DateTime, FixedOffset};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, holder,
+    Applied, Failure, Json, Operation, OperationId, Patch, Precondition, Rejection, Rules, Timestamp, Told, holder,
 };
 #[cfg(feature = "http")]
 pub(crate) use crate::store::Change;
@@ -26,13 +26,15 @@ mod delete;
 mod events;
 #[cfg(feature = "http")]
 mod follow;
-mod future;
+pub(crate) mod future;
+mod group;
 mod health;
 mod held;
 mod hub;
 mod ids;
 mod list;
 mod maintain;
+mod many;
 #[cfg(feature = "metrics")]
 mod meters;
 mod read;
@@ -166,6 +168,12 @@ impl Tracker {
         &*self.inner.store
     }
 
+    /// Which open of which store this tracker writes as.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn opened(&self) -> crate::store::Opened {
+        self.store().opened()
+    }
+
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.inner.clock
     }
@@ -283,7 +291,7 @@ impl Tracker {
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, None, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
@@ -301,21 +309,33 @@ impl Tracker {
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
-        Ok(self.swap_until(id, rounds, patch).await?.operation)
+        Ok(self.swap_until(id, None, rounds, patch).await?.operation)
     }
 
-    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched. A record that the
+    /// caller remembers saves the load: a swap tells whether it is still the newest.
     async fn swap_until<'p>(
         &self,
         id: &OperationId,
+        remembered: Option<&Operation>,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Patched> {
-        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+        let mut may_be_old = remembered.is_some();
+        let mut current = match remembered {
+            Some(operation) => operation.clone(),
+            None => self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?,
+        };
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
+                // Only a swap can tell that it was not.
+                Ok(Applied::Unchanged) | Err(_) if may_be_old => {
+                    may_be_old = false;
+                    current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+                    continue;
+                }
                 Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
@@ -332,8 +352,10 @@ impl Tracker {
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
                 Swap::Lost(Some(winner)) => current = *winner,
-                Swap::Lost(None) => return Err(Error::not_found(id)),
+                // Only a create is answered Taken.
+                Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
+            may_be_old = false;
             round = round.saturating_add(1);
             if rounds.is_some_and(|rounds| round >= rounds) {
                 return Err(contended(Some(current)));
@@ -341,7 +363,7 @@ impl Tracker {
         }
     }
 
-    /// Progress of a Running operation, 0 to 100; never back. Readable at once, on disk within half a second.
+    /// Progress of a Running operation, 0 to 100 or `(done, total, unit)`; never back. Readable at once, on disk within half a second.
     ///
     /// ```
     /// # use longrun::{NewOperation, Patch, Status, Tracker};
@@ -352,8 +374,8 @@ impl Tracker {
     /// assert_eq!(tracker.progress(&id, 40).await?.progress().map(|done| done.percent()), Some(40));
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
-    pub async fn progress(&self, id: &OperationId, percent: u8) -> Result<Operation> {
-        self.patch(id, Patch::new().progress(percent)).await
+    pub async fn progress(&self, id: &OperationId, told: impl Into<Told> + Send) -> Result<Operation> {
+        self.patch(id, Patch::new().progress(told)).await
     }
 
     /// A sign of life: `lastActionDateTime` moves on.

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::Tracker;
 use super::future::{Boxed, all};
 use crate::error::{ErrorKind, Result};
-use crate::model::{Failure, Operation, OperationId, Patch};
+use crate::model::{Failure, Operation, OperationId, Patch, Timestamp};
 use crate::store::Idle;
 
 /// Operations ended side by side: they share a sync.
@@ -29,9 +29,19 @@ pub(super) async fn find_orphans(tracker: &Tracker) -> Result<Vec<OperationId>> 
     }
 }
 
+/// Ends every operation whose deadline has passed.
+pub(super) async fn end_due(tracker: &Tracker, until: Timestamp) -> Result<Vec<OperationId>> {
+    end_all(tracker, &Idle::Due { until }, &Patch::expire()).await
+}
+
 /// Ends every operation that the store finds idle, by id from the first to the last; one that cannot be
 /// ended does not keep the others.
 pub(super) async fn end_idle(tracker: &Tracker, which: &Idle, failure: &Failure) -> Result<Vec<OperationId>> {
+    end_all(tracker, which, &Patch::fail(failure.clone())).await
+}
+
+/// By id from the first to the last; one that cannot be ended does not keep the others.
+async fn end_all(tracker: &Tracker, which: &Idle, patch: &Patch) -> Result<Vec<OperationId>> {
     let mut after: Option<OperationId> = None;
     let mut ended = Vec::new();
     loop {
@@ -48,8 +58,7 @@ pub(super) async fn end_idle(tracker: &Tracker, which: &Idle, failure: &Failure)
         // in the version, which the end is conditional on.
         let still = tracker.store().idle(which, after.as_ref(), STEP).await?;
         operations.retain(|operation| still.binary_search(operation.id()).is_ok());
-        let ends =
-            operations.iter().map(|operation| -> Boxed<'_, _> { Box::pin(end(tracker, operation, failure)) });
+        let ends = operations.iter().map(|operation| -> Boxed<'_, _> { Box::pin(end(tracker, operation, patch)) });
         for (operation, end) in operations.iter().zip(all(ends.collect()).await) {
             match end {
                 Ok(true) => ended.push(operation.id().clone()),
@@ -64,9 +73,9 @@ pub(super) async fn end_idle(tracker: &Tracker, which: &Idle, failure: &Failure)
 }
 
 /// Ends one operation if it is still the one that was found; `false` if somebody was quicker.
-async fn end(tracker: &Tracker, operation: &Operation, failure: &Failure) -> Result<bool> {
-    match tracker.patch(operation.id(), Patch::fail(failure.clone()).if_match(operation)).await {
-        Ok(_) => Ok(true),
+async fn end(tracker: &Tracker, operation: &Operation, patch: &Patch) -> Result<bool> {
+    match tracker.patch(operation.id(), patch.clone().if_match(operation)).await {
+        Ok(ended) => Ok(ended.is_terminal()),
         Err(error) => match error.kind() {
             ErrorKind::PreconditionFailed
             | ErrorKind::Terminal

@@ -19,7 +19,7 @@ use super::held::Closing;
 use super::hub::Subject;
 use super::start::{Run, end_patch, is_held_by};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Failure, Operation, OperationId, Patch};
+use crate::model::{Amount, Failure, Operation, OperationId, Patch, Timestamp, Told, TraceParent};
 
 /// What is told is written at most this often.
 const PACE: Duration = Duration::from_secs(1);
@@ -89,11 +89,11 @@ pub struct Reporter {
     tracker: Tracker,
     id: OperationId,
     holder: Arc<str>,
-    told: Arc<Told>,
+    told: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Told {
+struct Shared {
     news: Mutex<News>,
     fresh: Notify,
 }
@@ -102,29 +102,41 @@ struct Told {
 struct News {
     /// The most told so far.
     percent: Option<u8>,
+    amount: Option<Amount>,
     detail: Option<String>,
     /// What of it was told since it was last written.
     fresh_percent: bool,
+    fresh_amount: bool,
     fresh_detail: bool,
 }
 
 impl News {
     fn is_fresh(&self) -> bool {
-        self.fresh_percent || self.fresh_detail
+        self.fresh_percent || self.fresh_amount || self.fresh_detail
     }
 
     /// What is fresh, to be written.
-    fn take(&mut self) -> (Option<u8>, Option<String>) {
-        let percent = self.percent.filter(|_| std::mem::take(&mut self.fresh_percent));
-        let detail = self.detail.clone().filter(|_| std::mem::take(&mut self.fresh_detail));
-        (percent, detail)
+    fn take(&mut self) -> Fresh {
+        Fresh {
+            percent: self.percent.filter(|_| std::mem::take(&mut self.fresh_percent)),
+            amount: self.amount.clone().filter(|_| std::mem::take(&mut self.fresh_amount)),
+            detail: self.detail.clone().filter(|_| std::mem::take(&mut self.fresh_detail)),
+        }
     }
 
     /// What could not be written is fresh again.
-    fn put_back(&mut self, percent: Option<u8>, detail: Option<&str>) {
-        self.fresh_percent |= percent.is_some();
-        self.fresh_detail |= detail.is_some();
+    fn put_back(&mut self, fresh: &Fresh) {
+        self.fresh_percent |= fresh.percent.is_some();
+        self.fresh_amount |= fresh.amount.is_some();
+        self.fresh_detail |= fresh.detail.is_some();
     }
+}
+
+/// What was told since it was last written.
+struct Fresh {
+    percent: Option<u8>,
+    amount: Option<Amount>,
+    detail: Option<String>,
 }
 
 impl Reporter {
@@ -146,13 +158,24 @@ impl Reporter {
         &self.tracker
     }
 
-    /// How much is done, in percent; what is over 100 counts as 100, what is less than before is kept as
-    /// before. Written at most once a second.
-    pub fn progress(&self, percent: u8) {
+    /// How much is done, in percent or as `(done, total, unit)`; what is over the whole counts as the whole,
+    /// what is less than before in the same unit is kept as before. Written at most once a second.
+    pub fn progress(&self, told: impl Into<Told>) {
         let mut news = self.news();
-        let most = news.percent.max(Some(percent.min(100)));
-        news.fresh_percent |= most != news.percent;
-        news.percent = most;
+        match told.into() {
+            Told::Percent(percent) => {
+                let most = news.percent.max(Some(percent.min(100)));
+                news.fresh_percent |= most != news.percent;
+                news.percent = most;
+            }
+            Told::Amount(amount) => {
+                let amount = amount.fitted();
+                if !amount.regresses(news.amount.as_ref()) && news.amount.as_ref() != Some(&amount) {
+                    news.amount = Some(amount);
+                    news.fresh_amount = true;
+                }
+            }
+        }
         drop(news);
         self.told.fresh.notify_one();
     }
@@ -168,8 +191,8 @@ impl Reporter {
         self.told.fresh.notify_one();
     }
 
-    /// Ends when the work should stop: somebody asked for it, the operation is not this run's any more, or
-    /// the tracker closes.
+    /// Ends when the work should stop: somebody asked for it, its deadline has passed, the operation is not
+    /// this run's any more, or the tracker closes.
     pub async fn cancelled(&self) {
         drop(self.stop().await);
     }
@@ -184,16 +207,23 @@ impl Reporter {
         });
         let ended: Boxed<'_, Stop> = Box::pin(async {
             loop {
+                let now = self.tracker.now().ok();
+                let mut pause = RE_READ;
                 match self.tracker.store().load(&self.id).await {
                     Ok(Some(operation)) if !is_held_by(&operation, &self.holder) => {
                         return Stop::Lost(Some(Box::new(operation)));
                     }
                     Ok(Some(operation)) if operation.cancellation_requested().is_some() => return Stop::Cancelled,
                     Ok(None) => return Stop::Lost(None),
+                    Ok(Some(operation)) if now.is_some_and(|now| operation.is_due(now)) => return Stop::Overdue,
+                    Ok(Some(operation)) => {
+                        let due = now.zip(operation.stamps().deadline);
+                        pause = due.map_or(RE_READ, |(now, due)| between(now, due).min(RE_READ));
+                    }
                     // Read again with the next hint; the end tells what is wrong with the store.
-                    Ok(Some(_)) | Err(_) => {}
+                    Err(_) => {}
                 }
-                let sleep = self.tracker.clock().sleep(RE_READ);
+                let sleep = self.tracker.clock().sleep(pause);
                 first(vec![Box::pin(changes.hinted()), Box::pin(sleep)]).await;
             }
         });
@@ -217,12 +247,12 @@ impl Reporter {
                 events.push(clock.sleep(due.saturating_sub(clock.monotonic())));
             }
             first(events).await;
-            let (percent, detail) = self.news().take();
+            let fresh = self.news().take();
             let begun = clock.monotonic();
-            if self.tell(percent, detail.clone()).await {
+            if self.tell(&fresh).await {
                 written = begun;
             } else {
-                self.news().put_back(percent, detail.as_deref());
+                self.news().put_back(&fresh);
             }
             let pace = beat.map_or(PACE, |beat| beat.min(PACE));
             clock.sleep(pace).await;
@@ -230,16 +260,19 @@ impl Reporter {
     }
 
     /// Writes news, as a sign of life too; `false` if it should be told again.
-    async fn tell(&self, percent: Option<u8>, detail: Option<String>) -> bool {
+    async fn tell(&self, fresh: &Fresh) -> bool {
         let mut patch = Patch::heartbeat().held_by(&*self.holder);
-        if let Some(detail) = detail {
-            patch = patch.detail(detail);
+        if let Some(detail) = &fresh.detail {
+            patch = patch.detail(detail.clone());
         }
-        let with_percent = match percent {
-            Some(percent) => patch.clone().progress(percent),
-            None => patch.clone(),
-        };
-        let told = match self.tracker.patch(&self.id, with_percent).await {
+        let mut with_progress = patch.clone();
+        if let Some(percent) = fresh.percent {
+            with_progress = with_progress.progress(percent);
+        }
+        if let Some(amount) = &fresh.amount {
+            with_progress = with_progress.progress(amount.clone());
+        }
+        let told = match self.tracker.patch(&self.id, with_progress).await {
             // Somebody else has told more already: the sign of life counts all the same.
             Err(error) if error.kind() == ErrorKind::Conflict || error.code() == "progressRegressed" => {
                 self.tracker.patch(&self.id, patch).await
@@ -262,11 +295,20 @@ impl Reporter {
         if let Some(percent) = news.percent {
             patch = patch.progress(percent);
         }
+        if let Some(amount) = &news.amount {
+            patch = patch.progress(amount.clone());
+        }
         if let Some(detail) = &news.detail {
             patch = patch.detail(detail.clone());
         }
         patch
     }
+}
+
+/// How long it is from one instant to a later one.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    let ticks = u64::try_from(to.ticks().saturating_sub(from.ticks())).unwrap_or(0);
+    Duration::from_nanos(ticks.saturating_mul(100))
 }
 
 /// Why work is stopped before its end.
@@ -275,6 +317,8 @@ enum Stop {
     Cancelled,
     Closing,
     TimedOut(Duration),
+    /// Its deadline has passed.
+    Overdue,
     /// Somebody else ended or deleted it.
     Lost(Option<Box<Operation>>),
 }
@@ -290,8 +334,8 @@ impl Tracker {
     /// Claims an operation, runs the work, and records how it ended.
     ///
     /// The work gets a [`Reporter`]. Its `Ok` is the operation's result, its `Err` the failure (a [`Failure`]
-    /// keeps its code); a panic is recorded as `panicked` and handed on; on cancel, time limit or close the
-    /// work is dropped at its next await. It runs in the span `operation`.
+    /// keeps its code); a panic is recorded as `panicked` and handed on; on cancel, time limit, deadline or close
+    /// the work is dropped at its next await. It runs in the span `operation`.
     ///
     /// ```
     /// # use longrun::{NewOperation, Tracker};
@@ -322,7 +366,13 @@ impl Tracker {
             let run = tracker.start(&id).await.map_err(RunError::Refused)?;
             let reporter = Reporter::new(tracker.clone(), id, run.holder());
             let type_name = run.operation().type_name();
-            let span = tracing::info_span!("operation", operation.id = %run.id(), operation.type = type_name);
+            let trace_parent = run.operation().trace_parent().map(TraceParent::as_str);
+            let span = tracing::info_span!(
+                "operation",
+                operation.id = %run.id(),
+                operation.type = type_name,
+                operation.trace_parent = trace_parent
+            );
             match drive(&tracker, &run, &reporter, &span, work).await {
                 Polled::Done(value) => record(run, &reporter, value).await,
                 Polled::Panicked(payload) => {
@@ -427,6 +477,7 @@ async fn end_stopped<T, E>(run: Run, reporter: &Reporter, stop: Stop) -> RunErro
         Stop::Lost(None) => return RunError::Stopped(Error::not_found(&id)),
         Stop::Cancelled => Failure::new(Failure::CANCELLED, "cancelled while it ran"),
         Stop::Closing => Failure::new(Failure::INTERRUPTED, "the tracker was closed while it ran"),
+        Stop::Overdue => Failure::new(Failure::DEADLINE_EXCEEDED, "its deadline passed while it ran"),
         Stop::TimedOut(limit) => Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}")),
     };
     match run.end(reporter.last_words(Patch::fail(failure)), None).await {

@@ -11,7 +11,7 @@ use super::held::Claim;
 use super::run::Reporter;
 use super::{ROUNDS, STEP, Tracker};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Failure, Json, Operation, OperationId, Patch, State, Status, holder};
+use crate::model::{Failure, Json, Operation, OperationId, Patch, State, Status, Told, holder};
 use crate::store::StoreError;
 
 /// A claimed operation. Ends at most once, by move; dropped unfinished it is ended as Failed/`abandoned` by
@@ -124,7 +124,8 @@ impl Tracker {
     pub async fn start(&self, id: &OperationId) -> Result<Run> {
         self.enter().await?;
         let number = self.held().number();
-        let claim = Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number).into() };
+        let claim =
+            Claim { id: id.clone(), holder: holder::of_instance(self.store().opened().instance, number).into() };
         self.held().hold(number, claim.clone());
         let guard = Guard { tracker: self.clone(), number, claim, armed: AtomicBool::new(false) };
         // Looked at after the claim is on the list: `close` sees the claim, or this sees `close`.
@@ -208,9 +209,9 @@ impl Run {
         Arc::clone(&self.claim.claim.holder)
     }
 
-    /// Progress, 0 to 100; never back.
-    pub async fn progress(&self, percent: u8) -> Result<Operation> {
-        self.update(Patch::new().progress(percent)).await
+    /// Progress, 0 to 100 or `(done, total, unit)`; never back.
+    pub async fn progress(&self, told: impl Into<Told> + Send) -> Result<Operation> {
+        self.update(Patch::new().progress(told)).await
     }
 
     /// Free text for people.
@@ -228,8 +229,8 @@ impl Run {
         self.tracker().patch(self.id(), patch.held_by(self.holder())).await
     }
 
-    /// Ends when somebody asks for the end, when the operation is no longer this claim's, or when the
-    /// tracker closes.
+    /// Ends when somebody asks for the end, when the deadline has passed, when the operation is no longer this
+    /// claim's, or when the tracker closes.
     pub async fn cancelled(&self) {
         let reporter = Reporter::new(self.tracker().clone(), self.id().clone(), self.holder());
         reporter.cancelled().await;
@@ -250,11 +251,11 @@ impl Run {
 
     pub(super) async fn end(self, patch: Patch, rounds: Option<u32>) -> Result<Operation, EndError> {
         let patch = patch.held_by(self.holder());
-        let ended = self.claim.tracker.update(self.operation.id(), rounds, |_| Ok(&patch)).await;
-        match ended {
-            Ok(operation) => {
+        let remembered = Some(&self.operation);
+        match self.claim.tracker.swap_until(self.operation.id(), remembered, rounds, |_| Ok(&patch)).await {
+            Ok(ended) => {
                 self.claim.disarm();
-                Ok(operation)
+                Ok(ended.operation)
             }
             Err(error) => Err(EndError { error, run: Box::new(self) }),
         }

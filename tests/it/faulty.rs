@@ -78,6 +78,10 @@ impl<S: Store> Store for Faulty<S> {
         self.inner.counts().await
     }
 
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        self.inner.group_counts(group).await
+    }
+
     async fn idle(
         &self,
         which: &Idle,

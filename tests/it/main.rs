@@ -10,13 +10,18 @@ mod support;
 
 mod claims;
 mod closing;
+mod deadlines;
+mod groups;
 mod maintaining;
+mod many;
 mod page_replay;
 mod running;
 mod seeing;
 mod store_faults;
 mod store_feed;
 mod store_worker;
+mod telling;
 mod texts;
+mod transfer;
 mod transitions;
 mod watching;

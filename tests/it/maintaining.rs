@@ -7,8 +7,8 @@ use longrun::{Failure, NewOperation, OperationId, Patch, Status, Tracker};
 use crate::faulty::{Bench, bench_with};
 use crate::support::{date, id, poll_once, soon};
 
-const LEASE: Duration = Duration::from_secs(60);
-const LIMIT: Duration = Duration::from_secs(3_600);
+const LEASE: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_hours(1);
 const SECOND: Duration = Duration::from_secs(1);
 
 async fn running(tracker: &Tracker, type_name: &str, name: &str) -> OperationId {
@@ -35,7 +35,7 @@ async fn a_lease_ends_what_nobody_writes_and_only_that() {
     clock.advance(LEASE / 2);
     assert_eq!(tracker.sweep().await.unwrap().stalled, [], "not longer than the lease");
     clock.advance(SECOND);
-    assert_eq!(tracker.sweep().await.unwrap().stalled, [quiet.clone()]);
+    assert_eq!(tracker.sweep().await.unwrap().stalled, std::slice::from_ref(&quiet));
     assert_eq!(code(&tracker, &quiet).await.as_deref(), Some("stalled"));
     assert_eq!(tracker.get(&beats).await.unwrap().status(), Status::Running);
     assert_eq!(tracker.get(&other).await.unwrap().status(), Status::Running);
@@ -112,7 +112,7 @@ async fn one_that_cannot_be_ended_keeps_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_deletes_what_ended_long_ago_and_nothing_else() {
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let Bench { tracker, clock, .. } = bench_with(|builder| {
         builder.retention(None, Status::Completed, day).retention(Some("kept"), Status::Completed, day * 30)
     })
@@ -146,7 +146,7 @@ async fn retention_deletes_what_ended_long_ago_and_nothing_else() {
 /// Ten thousand old ones of a type that keeps them longer once hid all that came after them.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_rule_keeps_hides_nothing_from_retention() {
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let Bench { tracker, clock, faults } = bench_with(|builder| {
         builder.retention(None, Status::Failed, day).retention(Some("kept"), Status::Failed, day * 300)
     })

@@ -88,7 +88,7 @@ fn documented() -> Vec<String> {
 
 #[tokio::test]
 async fn events_and_the_span_are_as_documented() {
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
     let choose = |builder: longrun::calls::Builder| {
         builder.lease("export", lease).time_limit("report", lease).max_result(1_000)
     };
@@ -124,10 +124,15 @@ async fn events_and_the_span_are_as_documented() {
         let new = NewOperation::new(type_name).id(id(name)).patch(Patch::new().status(Status::Running));
         tracker.create(new).await.unwrap();
     }
+    let due = longrun::clock::Clock::now(&clock) + lease;
+    tracker.create(NewOperation::new("export").id(id("due")).deadline(due)).await.unwrap();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let traced = tracker.create(NewOperation::new("export").id(id("traced")).trace_parent(trace)).await.unwrap();
+    tracker.run(traced.id(), async |_| Ok::<_, Failure>(1)).await.unwrap();
     clock.advance(lease * 2);
     tracker.sweep().await.unwrap();
-    let g = created(&tracker, "g").await;
-    let held = tracker.start(&g).await.unwrap();
+    let late = created(&tracker, "g").await;
+    let held = tracker.start(&late).await.unwrap();
     tracker.close(Duration::ZERO).await.unwrap();
     drop(held);
 
@@ -138,13 +143,13 @@ async fn events_and_the_span_are_as_documented() {
         Tracker::builder().open_store(store).await.unwrap()
     };
     let first = open().await;
-    let h = created(&first, "h").await;
-    std::mem::forget(first.start(&h).await.unwrap());
+    let orphan = created(&first, "h").await;
+    std::mem::forget(first.start(&orphan).await.unwrap());
     let second = open().await;
-    assert_eq!(second.recovery(), [h]);
+    assert_eq!(second.recovery(), [orphan]);
 
-    let i = created(&second, "i").await;
-    let panicking = second.run(&i, |_| -> std::future::Ready<Result<(), Failure>> { panic!("oh") });
+    let panics = created(&second, "i").await;
+    let panicking = second.run(&panics, |_| -> std::future::Ready<Result<(), Failure>> { panic!("oh") });
     soon("the panic", tokio::spawn(panicking)).await.unwrap_err();
 
     seen.extend(capture.take());
@@ -179,7 +184,7 @@ async fn a_forgotten_maintain_is_warned_of_once() {
     let a = created(&tracker, "a").await;
     let run = tracker.start(&a).await.unwrap();
     for _ in 0..10 {
-        clock.advance(Duration::from_secs(60));
+        clock.advance(Duration::from_mins(1));
         tracker.sweep().await.unwrap();
         tracker.counts().await.unwrap();
     }

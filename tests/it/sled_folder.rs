@@ -14,7 +14,11 @@ use longrun::{ErrorKind, Tracker};
 use crate::support::{after, clock, new, put, put_eventual, soon};
 
 async fn open(path: &Path) -> Result<SledStore, StoreError> {
-    soon("open", SledStore::open_folder(SledOptions::new(path).cache_bytes(1 << 20), clock())).await
+    soon(
+        "open",
+        SledStore::open_folder(SledOptions::new(path).cache_bytes(1 << 20).journal_bytes(1 << 22), clock()),
+    )
+    .await
 }
 
 /// What a child that this test starts does: holds the folder until its standard input ends.

@@ -11,7 +11,7 @@ use longrun::{ErrorKind, NewOperation, Operation, OperationId, Patch, Status, Tr
 use crate::faulty::{Bench, bench};
 use crate::support::{id, poll_once, soon};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 pub(crate) async fn running(tracker: &Tracker, name: &str) -> OperationId {
     let new = NewOperation::new("export").id(id(name)).patch(Patch::new().status(Status::Running));
@@ -50,7 +50,7 @@ async fn a_slow_watcher_gets_the_newest() {
     for percent in 1..=99 {
         tracker.progress(&a, percent).await.unwrap();
     }
-    assert_eq!(updated(watch.next().await).progress().map(|done| done.percent()), Some(99));
+    assert_eq!(updated(watch.next().await).progress().map(longrun::model::Progress::percent), Some(99));
     assert!(poll_once(Box::pin(watch.next())).is_none(), "nothing else has happened");
 }
 
@@ -78,7 +78,7 @@ async fn wait_answers_at_the_end_or_as_it_is_at_the_bound() {
     let a = running(&tracker, "a").await;
     let mut wait = Box::pin(tracker.wait(&a, MINUTE));
     assert!(poll_once(wait.as_mut()).is_none());
-    clock.advance(MINUTE - Duration::from_nanos(1));
+    clock.advance(MINUTE.checked_sub(Duration::from_nanos(1)).unwrap());
     assert!(poll_once(wait.as_mut()).is_none(), "before its bound");
     clock.advance(Duration::from_nanos(1));
     assert_eq!(poll_once(wait.as_mut()).unwrap().unwrap().status(), Status::Running);
@@ -215,7 +215,9 @@ async fn a_change_wakes_its_own_waiters_alone() {
     }
     assert_eq!(tracker.watchers(), 2_000);
     // The runtime makes some give way while they are polled.
-    wakes.iter().for_each(|wakes| wakes.0.store(0, Ordering::SeqCst));
+    for wakes in &wakes {
+        wakes.0.store(0, Ordering::SeqCst);
+    }
     tracker.progress(&ids[0], 10).await.unwrap();
     assert_eq!(wakes[0].0.load(Ordering::SeqCst), 1_000);
     // A dropped run wakes those who wait for it, and nobody else.

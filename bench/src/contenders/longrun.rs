@@ -1,4 +1,4 @@
-//! Ours, through the public `Tracker` alone: over sled, and over memory.
+//! Ours, through the public `Tracker` alone: over sled, over memory, and over PostgreSQL.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -11,11 +11,33 @@ use longrun::{
 
 use crate::{contender::Contender, job::Job, record::Status};
 
-/// A tracker; `DISK` says over which store.
+/// Over a map.
+pub const MEMORY: u8 = 0;
+/// Over sled.
+pub const SLED: u8 = 1;
+/// Over PostgreSQL.
+#[cfg(feature = "rivals")]
+pub const POSTGRES: u8 = 2;
+
+/// A tracker; `STORE` says over which store.
 #[derive(Debug)]
-pub struct Longrun<const DISK: bool> {
+pub struct Longrun<const STORE: u8> {
     tracker: Tracker,
     durability: String,
+    /// Ends with this.
+    #[cfg(feature = "rivals")]
+    _server: Option<longrun_checks_postgres::Server>,
+}
+
+impl<const STORE: u8> Longrun<STORE> {
+    fn new(tracker: Tracker, durability: &str) -> Self {
+        Self {
+            tracker,
+            durability: durability.into(),
+            #[cfg(feature = "rivals")]
+            _server: None,
+        }
+    }
 }
 
 fn ours(status: Status) -> longrun::Status {
@@ -36,14 +58,20 @@ fn theirs(status: longrun::Status) -> Status {
     }
 }
 
-impl<const DISK: bool> Contender for Longrun<DISK> {
+impl<const STORE: u8> Contender for Longrun<STORE> {
     type Key = OperationId;
     type Claim = Run;
 
     async fn open(folder: &Path, _job: &Job) -> Result<Self> {
-        if !DISK {
-            let tracker = Tracker::builder().in_memory().await?;
-            return Ok(Self { tracker, durability: "nothing: in memory".into() });
+        if STORE == MEMORY {
+            return Ok(Self::new(Tracker::builder().in_memory().await?, "nothing: in memory"));
+        }
+        #[cfg(feature = "rivals")]
+        if STORE == POSTGRES {
+            let (server, pool) = super::postgres::server(super::postgres::OURS).await?;
+            let store = longrun::store::PostgresStore::connect(pool).await?;
+            let tracker = Tracker::builder().open_store(Arc::new(store)).await?;
+            return Ok(Self { _server: Some(server), ..Self::new(tracker, super::postgres::DURABILITY) });
         }
         // What `Tracker::open` does, kept apart to ask the store how it syncs.
         let options = SledOptions::new(folder.join("jobs.sled"));
@@ -53,7 +81,7 @@ impl<const DISK: bool> Contender for Longrun<DISK> {
             _ => "flush and fdatasync",
         };
         let tracker = Tracker::builder().open_store(Arc::new(store)).await?;
-        Ok(Self { tracker, durability: durability.into() })
+        Ok(Self::new(tracker, durability))
     }
 
     fn durability(&self) -> String {

@@ -5,6 +5,8 @@ pub mod fjall;
 pub mod log;
 pub mod longrun;
 #[cfg(feature = "rivals")]
+pub mod postgres;
+#[cfg(feature = "rivals")]
 pub mod redb;
 pub mod sled_transaction;
 #[cfg(feature = "rivals")]
@@ -33,6 +35,10 @@ pub const NAMES: &[&str] = &[
     "longrun-memory",
     "sled-transaction",
     #[cfg(feature = "rivals")]
+    "longrun-postgres",
+    #[cfg(feature = "rivals")]
+    "postgres",
+    #[cfg(feature = "rivals")]
     "sqlite",
     #[cfg(feature = "rivals")]
     "redb",
@@ -52,7 +58,10 @@ pub const NAMES: &[&str] = &[
 #[must_use]
 pub fn takes_part(contender: &str, work: Work) -> bool {
     let is_peer = matches!(contender, "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite");
-    work == Work::Lifecycle || !is_peer
+    // These two reopen a folder, and a private server's is gone with the server.
+    let is_server = matches!(contender, "longrun-postgres" | "postgres");
+    let reopens = matches!(work, Work::Growth | Work::Churn);
+    (work == Work::Lifecycle || !is_peer) && !(is_server && reopens)
 }
 
 /// Makes the measurement with the contender that the job names.
@@ -63,9 +72,13 @@ pub async fn measure(job: &Job) -> Result<Measurement> {
     match job.contender.as_str() {
         LOG => works::run::<log::Log<false>>(job).await,
         CEILING => works::run::<log::Log<true>>(job).await,
-        "longrun-sled" => works::run::<longrun::Longrun<true>>(job).await,
-        "longrun-memory" => works::run::<longrun::Longrun<false>>(job).await,
+        "longrun-sled" => works::run::<longrun::Longrun<{ longrun::SLED }>>(job).await,
+        "longrun-memory" => works::run::<longrun::Longrun<{ longrun::MEMORY }>>(job).await,
         "sled-transaction" => works::run::<sled_transaction::SledTransaction>(job).await,
+        #[cfg(feature = "rivals")]
+        "longrun-postgres" => works::run::<longrun::Longrun<{ longrun::POSTGRES }>>(job).await,
+        #[cfg(feature = "rivals")]
+        "postgres" => works::run::<postgres::Postgres>(job).await,
         #[cfg(feature = "rivals")]
         "sqlite" => works::run::<Grouped<sqlite::Sqlite>>(job).await,
         #[cfg(feature = "rivals")]

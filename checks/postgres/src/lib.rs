@@ -8,4 +8,4 @@ mod server;
 pub use self::hold::Held;
 pub use self::pooler::Pooler;
 pub use self::proxy::{Cut, Proxy};
-pub use self::server::{Server, Settings};
+pub use self::server::{Server, Settings, pool_options};

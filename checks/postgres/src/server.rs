@@ -2,9 +2,11 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
@@ -52,13 +54,16 @@ impl Server {
         }
     }
 
-    fn try_start(settings: &Settings) -> io::Result<Self> {
+    /// The same, saying why not.
+    pub fn try_start(settings: &Settings) -> io::Result<Self> {
         let binaries = binaries()?;
         let folder = tempfile::Builder::new().prefix("longrun-pg-").tempdir()?;
         if rustix::process::geteuid().is_root() {
             run(Command::new("chown").arg("postgres").arg(folder.path()))?;
         }
         let data = folder.path().join("data");
+        // Before anything else runs in the folder, so that whatever ends this process ends that too.
+        let watchdog = watchdog(&binaries.join("pg_ctl"), folder.path())?;
         let initdb = binaries.join("initdb");
         run(as_owner(initdb)
             .arg("-D")
@@ -81,14 +86,6 @@ impl Server {
         text.push_str(&lines.join("\n"));
         text.push('\n');
         std::fs::write(&conf, text)?;
-        let pg_ctl = binaries.join("pg_ctl");
-        let stop = format!(
-            "read x; '{}' -s -m immediate -D '{}' stop; rm -rf '{}'",
-            pg_ctl.display(),
-            data.display(),
-            folder.path().display()
-        );
-        let watchdog = as_owner("sh").args(["-c", &stop]).stdin(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let server = Self { folder, binaries, port, databases: AtomicU32::new(0), watchdog };
         server.up()?;
         Ok(server)
@@ -166,6 +163,11 @@ impl Server {
         way.socket(self.folder.path()).port(self.port).username("postgres").database("postgres")
     }
 
+    /// The same as a URL, for other programs.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@localhost:{}/postgres?host={}", self.port, self.folder.path().display())
+    }
+
     /// A pool of connections to a database that nobody else uses.
     ///
     /// # Panics
@@ -173,7 +175,7 @@ impl Server {
     /// If the server does not answer.
     pub async fn pool(&self, connections: u32) -> PgPool {
         let way = self.database().await;
-        let pool = PgPoolOptions::new().max_connections(connections).connect_with(way).await;
+        let pool = pool_options(connections).connect_with(way).await;
         pool.unwrap_or_else(|error| panic!("the private server does not answer: {error}"))
     }
 
@@ -200,6 +202,32 @@ impl Drop for Server {
         drop(self.watchdog.stdin.take());
         drop(self.watchdog.wait());
     }
+}
+
+/// Of a pool that never gives up waiting: a machine that stands still for a while is no failure.
+pub fn pool_options(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_hours(1))
+}
+
+/// Waits for the end of its input, which comes with the end of this process, and stops the server.
+///
+/// In a process group of its own, deaf to what a terminal or a test runner sends to everybody: a Ctrl-C
+/// ends the tests, and this must outlive them. A server that was only being started is asked twice.
+fn watchdog(pg_ctl: &Path, folder: &Path) -> io::Result<Child> {
+    let stop = format!(
+        "trap '' INT TERM HUP QUIT; read x; stop() {{ '{}' -s -m immediate -D '{folder}/data' stop; }}; \
+         [ ! -e '{folder}/data/PG_VERSION' ] || stop || {{ sleep 1; [ ! -e '{folder}/data/postmaster.pid' ] || stop; }}; \
+         rm -rf '{folder}'",
+        pg_ctl.display(),
+        folder = folder.display(),
+    );
+    as_owner("sh")
+        .args(["-c", &stop])
+        .process_group(0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
 }
 
 /// The newest PostgreSQL on this machine.

@@ -62,6 +62,7 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         1 => "[ab]".prop_map(Patch::claim),
         1 => Just(Patch::heartbeat()),
         1 => Just(Patch::cancel()),
+        1 => Just(Patch::expire()),
         1 => proptest::option::of(jsons()).prop_map(Patch::complete),
         1 => failures().prop_map(Patch::fail),
     ];
@@ -72,8 +73,12 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         proptest::option::weighted(0.2, proptest::option::of("[a-z\u{e9}]{0,4}")),
         proptest::option::weighted(0.2, proptest::option::of("/[a-z]{0,4}")),
         proptest::option::weighted(0.1, "[ab]"),
+        proptest::option::weighted(0.2, (0_u64..6, 1_u64..6, "[ab]?")),
     );
-    (base, rest).prop_map(|(mut patch, (status, time, progress, detail, location, held_by))| {
+    (base, rest).prop_map(|(mut patch, (status, time, progress, detail, location, held_by, amount))| {
+        if let Some(amount) = amount {
+            patch = patch.progress(amount);
+        }
         // A sign of life that names a status is no replay of it.
         if let Some(status) = status
             && patch != Patch::heartbeat()
@@ -114,16 +119,26 @@ pub(crate) fn ids() -> impl Strategy<Value = OperationId> {
     ]
 }
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 fn news() -> impl Strategy<Value = NewOperation> {
     let labels = proptest::collection::vec(("[a-z]{1,4}", "[a-z\u{e9} ]{1,4}"), 0..4);
-    (proptest::option::of("[a-z]{1,5}"), labels, proptest::option::of(ids())).prop_map(
-        |(name, labels, retry_of)| {
+    let deadline = proptest::option::weighted(0.3, prop_oneof![near(), stamps()]);
+    let group = proptest::option::weighted(0.3, "[a-z\u{e9}]{1,5}");
+    (proptest::option::of("[a-z]{1,5}"), labels, proptest::option::of(ids()), deadline, group).prop_map(
+        |(name, labels, retry_of, deadline, group)| {
             let mut new = name.map_or_else(NewOperation::untyped, NewOperation::new);
             for (key, value) in labels {
                 new = new.label(key, value);
             }
-            match retry_of {
-                Some(id) => new.retry_of(id),
+            if let Some(id) = retry_of {
+                new = new.retry_of(id);
+            }
+            if let Some(group) = group {
+                new = new.group(group).unique("k\u{e9}");
+            }
+            match deadline {
+                Some(deadline) => new.deadline(deadline.to_datetime()).trace_parent(TRACE),
                 None => new,
             }
         },
@@ -180,11 +195,23 @@ proptest! {
     fn no_patch_breaks_an_invariant(operation in operations(), patch in patches(), now in stamps()) {
         let rules = Rules::new(9);
         if let Ok(Applied::Changed { next, notable }) = operation.apply(&patch, &rules, now) {
-                let cancelled = operation.status() == Status::NotStarted && next.status() == Status::Failed;
-                prop_assert!(arrow(operation.status(), next.status()) || cancelled);
-                if cancelled {
-                    prop_assert_eq!(next.failure().map(Failure::code), Some("cancelled"));
+                let walked = operation.status() == Status::NotStarted && next.status() == Status::Failed;
+                prop_assert!(arrow(operation.status(), next.status()) || walked);
+                if walked {
+                    let due = operation.is_due(now);
+                    let code = next.failure().map(Failure::code);
+                    prop_assert!(code == Some("cancelled") || (due && code == Some("deadlineExceeded")));
                 }
+                prop_assert!(!(operation.is_due(now) && next.status() == Status::Running) || operation.status() == Status::Running);
+                prop_assert_eq!(next.deadline(), operation.deadline());
+                prop_assert_eq!(next.group(), operation.group());
+                prop_assert_eq!(next.held_key().is_some(), operation.unique_key().is_some() && !next.is_terminal());
+                if let (Some(before), Some(after)) = (operation.amount(), next.amount()) {
+                    prop_assert!(before.unit() != after.unit() || before.done() <= after.done());
+                }
+                let bytes: usize = next.log().map(|(_, text)| text.len()).sum();
+                prop_assert!(next.log().len() <= 20 && bytes <= 8 * 1_024);
+                prop_assert!(next.log().map(|(at, _)| at).is_sorted());
                 prop_assert!(!operation.is_terminal(), "terminal is for ever");
                 prop_assert_eq!(next.version().n(), operation.version().n() + 1);
                 prop_assert_eq!((next.version().birth(), next.version().instance()), (operation.version().birth(), 9));

@@ -304,7 +304,7 @@ proptest! {
         block_on(async {
             let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
             let open = async || {
-                let options = SledOptions::new(folder.path().join("store")).cache_bytes(1 << 20);
+                let options = SledOptions::new(folder.path().join("store")).cache_bytes(1 << 20).journal_bytes(1 << 22);
                 SledStore::open_folder(options, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap()
             };
             play(&acts, &queries, &clock, open).await;
@@ -411,7 +411,7 @@ async fn races_on_memory_add_up() {
 async fn races_on_sled_add_up() {
     for durability in [Durability::Immediate, Durability::Eventual] {
         let folder = tempfile::tempdir().unwrap();
-        let options = SledOptions::new(folder.path().join("store")).cache_bytes(1 << 20);
+        let options = SledOptions::new(folder.path().join("store")).cache_bytes(1 << 20).journal_bytes(1 << 22);
         add(Arc::new(SledStore::open_folder(options, clock()).await.unwrap()), durability).await;
     }
 }

@@ -8,11 +8,14 @@
 //! operation-location: http://localhost:8080/azure/operations/01a0b1c2-..
 //! $ curl -s localhost:8080/v1.0/operations
 //! ```
+//!
+//! With `--postgres URL` instead of `--data DIR` many of them serve the same operations.
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 #![expect(clippy::disallowed_methods, reason = "an example is the host: it spawns what the library does not")]
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -23,27 +26,37 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use longrun::http::{self, Access, Action, Permission, Principal};
+use longrun::store::PostgresStore;
 use longrun::{NewOperation, Status, Tracker};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
+use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
 
-const USAGE: &str = "serve [--addr ADDRESS] --data DIR (--open | --token READ|REPORT|MANAGE:TEXT ..)";
+const USAGE: &str =
+    "serve [--addr ADDRESS] (--data DIR | --postgres URL) (--open | --token READ|REPORT|MANAGE:TEXT ..)";
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
 struct Arguments {
     address: String,
-    data: String,
+    store: Place,
     access: Access,
+}
+
+/// Where the operations are kept.
+enum Place {
+    Folder(String),
+    Database(String),
 }
 
 impl Arguments {
     fn read(mut given: impl Iterator<Item = String>) -> Option<Self> {
-        let (mut address, mut data, mut access) = ("127.0.0.1:8080".to_owned(), None, None);
+        let (mut address, mut store, mut access) = ("127.0.0.1:8080".to_owned(), None, None);
         while let Some(name) = given.next() {
             match &*name {
                 "--addr" => address = given.next()?,
-                "--data" => data = Some(given.next()?),
+                "--data" => store = Some(Place::Folder(given.next()?)),
+                "--postgres" => store = Some(Place::Database(given.next()?)),
                 "--open" => access = Some(Access::open()),
                 "--token" => {
                     let given = given.next()?;
@@ -54,7 +67,7 @@ impl Arguments {
                 _ => return None,
             }
         }
-        Some(Self { address, data: data?, access: access? })
+        Some(Self { address, store: store?, access: access? })
     }
 }
 
@@ -69,24 +82,33 @@ fn permission_of(name: &str) -> Option<Permission> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let Some(Arguments { address, data, access }) = Arguments::read(std::env::args().skip(1)) else {
+    let Some(Arguments { address, store, access }) = Arguments::read(std::env::args().skip(1)) else {
         return Err(USAGE.into());
     };
     // Renders what the library tells the `metrics` facade; its own listener stays off.
     let recorder = PrometheusBuilder::new().install_recorder()?;
-    let tracker = Tracker::builder()
+    let builder = Tracker::builder()
         .metered_types(["export"])
         .retention(None, Status::Completed, MONTH)
-        .retention(None, Status::Failed, MONTH)
-        .open(&data)
-        .await?;
+        .retention(None, Status::Failed, MONTH);
+    let tracker = match &store {
+        Place::Folder(folder) => builder.open(folder).await?,
+        Place::Database(url) => {
+            let store = PostgresStore::connect(PgPoolOptions::new().connect(url).await?).await?;
+            builder.open_store(Arc::new(store)).await?
+        }
+    };
     tokio::spawn(tracker.maintain());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
     http::serve(listener, app(&tracker, &access, recorder)).until(end()).await?;
     // What runs has ten seconds to end.
     tracker.close(Duration::from_secs(10)).await?;
-    let closed = Tracker::builder().inspect().open(data).await?;
+    let closed = match store {
+        Place::Folder(folder) => Tracker::builder().inspect().open(folder).await?,
+        // What others have in hand goes on: there is no end to sum up.
+        Place::Database(_) => return Ok(()),
+    };
     let counts = closed.counts().await?;
     let [waiting, running, completed, failed] = Status::ALL.map(|status| counts.of(status));
     println!("{completed} completed, {failed} failed, {running} running, {waiting} not started");

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use feed::{Line, Seen};
 use futures_core::Stream;
-use longrun::store::{Change, Position};
+use longrun::store::{Change, Position, SledOptions};
 use longrun::{Failure, NewOperation, Operation, OperationId, Patch, Status, Tracker};
 
 /// Operations of each writer.
@@ -81,7 +81,8 @@ fn seen_change(change: &Change) -> Option<Seen> {
 /// Writes `rounds` times with each writer, reading on from `position`; then compares at rest.
 pub(crate) async fn run(folder: &Path, seed: u64, rounds: u64, position: &str) -> Result<(), Box<dyn Error>> {
     let position: Position = position.parse()?;
-    let tracker = Tracker::open(folder).await?;
+    let options = SledOptions::new(folder).journal_bytes(4 << 20);
+    let tracker = Tracker::builder().open_with(options).await?;
     let instance = instance_of(&tracker)?;
     tell(&Line::Open(instance));
     for id in tracker.recovery() {

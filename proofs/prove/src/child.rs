@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use longrun::calls::EndError;
 use longrun::clock::SystemClock;
-use longrun::store::{SledOptions, SledStore};
+use longrun::store::SledStore;
 use longrun::{Failure, NewOperation, OperationId, Run, Tracker};
 
 use crate::plan::{Mix, Name, Step};
@@ -68,7 +69,7 @@ pub(crate) fn run(orders: &Orders) -> Outcome<()> {
 }
 
 async fn live(orders: &Orders) -> Outcome<()> {
-    let options = SledOptions::new(&orders.folder).cache_bytes(reopen::CACHE).sync_flag(orders.sync_flag);
+    let options = reopen::options(&orders.folder).sync_flag(orders.sync_flag);
     let store = SledStore::open_folder(options, Arc::new(SystemClock::default())).await?;
     let tracker = Tracker::builder().open_store(Arc::new(store)).await?;
     say(&format!("o {}\n", tracker.recovery().len()))?;
@@ -83,7 +84,7 @@ async fn live(orders: &Orders) -> Outcome<()> {
                     break;
                 }
                 let name = Name { seed: orders.seed, writer, number };
-                if live_one(&tracker, name, orders.mix, &mut held).await.is_err() {
+                if live_one(&tracker, name, orders.mix, &mut held, &say).await.is_err() {
                     failed.fetch_add(1, Ordering::Relaxed);
                     break;
                 }
@@ -102,39 +103,65 @@ async fn live(orders: &Orders) -> Outcome<()> {
     if failed.load(Ordering::Relaxed) > 0 { Err("a write failed".into()) } else { Ok(()) }
 }
 
-async fn live_one(tracker: &Tracker, name: Name, mix: Mix, held: &mut Vec<Run>) -> Outcome<()> {
+/// Who hears what is begun (`b`), acknowledged (`a`) and refused without effect (`r`).
+pub(crate) type Hearer<'a> = &'a (dyn Fn(&str) -> io::Result<()> + Sync);
+
+/// One operation's life, up to the first error.
+pub(crate) async fn live_one(
+    tracker: &Tracker,
+    name: Name,
+    mix: Mix,
+    held: &mut Vec<Run>,
+    say: Hearer<'_>,
+) -> Outcome<()> {
     let id: OperationId = name.text().parse()?;
     let mut run = None;
     for (at, step) in name.plan(mix).into_iter().enumerate() {
-        say(&format!("b {} {} {at}\n", name.writer, name.number))?;
-        match step {
-            Step::Create => {
-                let new = NewOperation::new("proof").id(id.clone()).label("writer", name.writer.to_string());
-                drop(tracker.create(new).await?);
+        let line = |word| say(&format!("{word} {} {} {at}\n", name.writer, name.number));
+        line("b")?;
+        if let Err(error) = take(tracker, &id, name, step, &mut run).await {
+            if error.is_definite() {
+                line("r")?;
             }
-            Step::Start => run = Some(tracker.start(&id).await?),
-            Step::Progress(percent) => {
-                if let Some(run) = &run {
-                    run.progress(percent).await?;
-                }
-            }
-            Step::RequestCancel | Step::Cancel => drop(tracker.cancel(&id).await?),
-            Step::Complete(length) => {
-                if let Some(run) = run.take() {
-                    run.complete(name.result(length)).await.map_err(longrun::calls::EndError::into_error)?;
-                }
-            }
-            Step::Fail => {
-                if let Some(run) = run.take() {
-                    let failure = Failure::new("planned", "it was planned so");
-                    run.fail(failure).await.map_err(longrun::calls::EndError::into_error)?;
-                }
-            }
-            Step::Delete => tracker.delete(&id).await?,
+            return Err(error.into());
         }
-        say(&format!("a {} {} {at}\n", name.writer, name.number))?;
+        line("a")?;
     }
     held.extend(run);
+    Ok(())
+}
+
+async fn take(
+    tracker: &Tracker,
+    id: &OperationId,
+    name: Name,
+    step: Step,
+    run: &mut Option<Run>,
+) -> longrun::Result<()> {
+    match step {
+        Step::Create => {
+            let new = NewOperation::new("proof").id(id.clone()).label("writer", name.writer.to_string());
+            drop(tracker.create(new).await?);
+        }
+        Step::Start => *run = Some(tracker.start(id).await?),
+        Step::Progress(percent) => {
+            if let Some(run) = run {
+                run.progress(percent).await?;
+            }
+        }
+        Step::RequestCancel | Step::Cancel => drop(tracker.cancel(id).await?),
+        Step::Complete(length) => {
+            if let Some(run) = run.take() {
+                run.complete(name.result(length)).await.map_err(EndError::into_error)?;
+            }
+        }
+        Step::Fail => {
+            if let Some(run) = run.take() {
+                run.fail(Failure::new("planned", "it was planned so")).await.map_err(EndError::into_error)?;
+            }
+        }
+        Step::Delete => tracker.delete(id).await?,
+    }
     Ok(())
 }
 

@@ -3,11 +3,16 @@
 //! Each prints a last line such as `COUNT cycles, 0 lost, 0 illegal, 0 failed opens, seed S`, and exits by it.
 
 mod child;
+mod disk;
 mod flip;
+mod full;
+mod histories;
 mod io;
 mod kill;
+mod open;
 mod oracle;
 mod plan;
+mod planted;
 mod power;
 mod process;
 mod reopen;
@@ -20,7 +25,7 @@ use std::process::ExitCode;
 /// The result of everything here: who runs a proof reads the error.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
-const USAGE: &str = "prove kill|power|io|flip|orphans COUNT|short [--store sled] [--seed S]";
+const USAGE: &str = "prove kill|power|io|full|linear|flip|orphans COUNT|short [--store sled|memory] [--seed S] | planted [--seed S]";
 /// The cycles of `short`.
 const SHORT: u64 = 60;
 
@@ -40,14 +45,25 @@ fn run(arguments: &[String]) -> Outcome<()> {
     if name == "child" {
         return child::run(&child::Orders::parse(rest)?);
     }
+    if name == "open" {
+        return open::run(rest);
+    }
+    if name == "planted" {
+        let seed = rest.iter().position(|option| option == "--seed").and_then(|at| rest.get(at + 1));
+        return planted::run(
+            seed.map(|seed| seed.parse()).transpose()?.unwrap_or_else(|| fastrand::u32(..).into()),
+        );
+    }
     let (count, options) = rest.split_first().ok_or(USAGE)?;
     let count = if count == "short" { SHORT } else { count.parse()? };
+    let mut over = histories::Over::Sled;
     let mut seed = fastrand::u32(..).into();
     let mut options = options.iter();
     while let Some(option) = options.next() {
         match (option.as_str(), options.next()) {
             ("--seed", Some(text)) => seed = text.parse()?,
             ("--store", Some(store)) if store == "sled" => {}
+            ("--store", Some(store)) if store == "memory" && name == "linear" => over = histories::Over::Memory,
             _ => return Err(USAGE.into()),
         }
     }
@@ -56,6 +72,8 @@ fn run(arguments: &[String]) -> Outcome<()> {
         "orphans" => kill::run(count, seed, plan::Mix::Running),
         "power" => power::run(count, seed),
         "io" => io::run(count, seed),
+        "full" => full::run(count, seed),
+        "linear" => histories::run(count, seed, over),
         "flip" => flip::run(count, seed),
         _ => Err(USAGE.into()),
     }

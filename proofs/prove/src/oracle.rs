@@ -26,6 +26,8 @@ pub(crate) struct Oracle {
     pub(crate) may_close: bool,
     /// Whether an earlier open may have ended the orphans.
     pub(crate) may_recover_twice: bool,
+    /// Whether the process that runs them lives.
+    pub(crate) may_run: bool,
 }
 
 /// What was found wrong.
@@ -48,6 +50,7 @@ impl Oracle {
             acknowledged: 0,
             may_close: false,
             may_recover_twice: false,
+            may_run: false,
         }
     }
 
@@ -61,12 +64,19 @@ impl Oracle {
         };
         let steps = self.said.entry((writer, which)).or_default();
         let count = usize::try_from(at).map_or(0, |at| at + 1);
-        if word == Some("a") {
-            steps.acknowledged = count;
-            self.acknowledged += 1;
-        } else {
-            steps.begun = count;
-            self.begun += 1;
+        match word {
+            Some("a") => {
+                steps.acknowledged = count;
+                self.acknowledged += 1;
+            }
+            Some("r") => {
+                steps.begun = count - 1;
+                self.begun -= 1;
+            }
+            _ => {
+                steps.begun = count;
+                self.begun += 1;
+            }
         }
         true
     }
@@ -112,6 +122,7 @@ impl Oracle {
                     (recovered || self.may_recover_twice) && seen == Some(&there.clone().ended_as("orphaned"));
                 let by_itself = |code| seen == Some(&there.clone().ended_as(code));
                 orphaned
+                    || (self.may_run && seen == Some(&there))
                     || (self.may_close && !recovered && ["interrupted", "abandoned"].into_iter().any(by_itself))
             }
             there => !recovered && there.as_ref() == seen,

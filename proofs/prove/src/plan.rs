@@ -33,6 +33,8 @@ pub(crate) enum Mix {
     All,
     /// Most stay Running.
     Running,
+    /// All there is, with long results: a disk is filled.
+    Wide,
     /// All complete, with long results: a store's log is filled and begun again.
     Long,
 }
@@ -50,12 +52,13 @@ impl Mix {
         match self {
             Self::All => "all",
             Self::Running => "running",
+            Self::Wide => "wide",
             Self::Long => "long",
         }
     }
 
     pub(crate) fn of(word: &str) -> Option<Self> {
-        [Self::All, Self::Running, Self::Long].into_iter().find(|mix| mix.word() == word)
+        [Self::All, Self::Running, Self::Wide, Self::Long].into_iter().find(|mix| mix.word() == word)
     }
 }
 
@@ -74,7 +77,7 @@ impl Name {
             steps.extend([Step::Start, Step::Complete(rng.usize(50_000..60_000))]);
             return steps;
         }
-        if mix == Mix::All && rng.u8(..10) == 0 {
+        if matches!(mix, Mix::All | Mix::Wide) && rng.u8(..10) == 0 {
             steps.push(Step::Cancel);
         } else {
             steps.push(Step::Start);
@@ -89,6 +92,7 @@ impl Name {
             match rng.u8(..20) {
                 0..=3 => return steps,
                 _ if mix == Mix::Running => return steps,
+                4..=11 if mix == Mix::Wide => steps.push(Step::Complete(rng.usize(40_000..60_000))),
                 4..=11 => steps.push(Step::Complete(rng.usize(..300))),
                 12 => steps.push(Step::Complete(rng.usize(..60_000))),
                 _ => steps.push(Step::Fail),

@@ -217,6 +217,20 @@ struct Tooth {
 /// Lives in which a tooth must show.
 const LIVES: u32 = 6;
 
+/// The first cut that shows that the journal was never synced.
+pub(crate) fn without_the_journals_sync(seed: u64) -> Outcome<Option<String>> {
+    let tooth = Tooth {
+        name: "journal",
+        cure: Cure::DataSync,
+        mix: Mix::All,
+        acknowledged: 60,
+        plant: |mounted| mounted.forget(Forgotten::File("journal".into())),
+        disk: SyncFlag::Refused,
+        from_the_start: false,
+    };
+    tooth.bite(&mut Rng::with_seed(seed))
+}
+
 fn teeth(rng: &mut Rng, tally: &mut Tally) -> Outcome<()> {
     fn conf(mounted: &Mounted) {
         mounted.forget(Forgotten::File("conf".into()));
@@ -240,7 +254,7 @@ fn teeth(rng: &mut Rng, tally: &mut Tally) -> Outcome<()> {
         disk: SyncFlag::Refused,
         from_the_start: true,
     };
-    // What sled holds matters when the journal's halves were used again: after 16 MiB.
+    // What sled holds matters when the journal's halves were used again: after 4 MiB.
     let long = Tooth { mix: Mix::Long, acknowledged: 1_500, from_the_start: false, ..by_data_sync };
     let all = [
         Tooth { name: "folder", plant: folder, ..by_data_sync },

@@ -51,20 +51,23 @@ impl Tally {
     pub(crate) fn judged(&mut self, what: &str, verdict: &Result<Wrong, Refusal>) {
         self.cycles += 1;
         match verdict {
-            Ok(wrong) => {
-                self.lost += u64::try_from(wrong.lost.len()).unwrap_or(u64::MAX);
-                self.illegal += u64::try_from(wrong.illegal.len()).unwrap_or(u64::MAX);
-                for line in &wrong.lost {
-                    self.show(&format!("{what}: lost: {line}"));
-                }
-                for line in &wrong.illegal {
-                    self.show(&format!("{what}: illegal: {line}"));
-                }
-            }
+            Ok(wrong) => self.also(what, wrong),
             Err(refusal) => {
                 self.failed_opens += 1;
                 self.show(&format!("{what}: failed open: {refusal:?}"));
             }
+        }
+    }
+
+    /// One more look within a cycle.
+    pub(crate) fn also(&mut self, what: &str, wrong: &Wrong) {
+        self.lost += u64::try_from(wrong.lost.len()).unwrap_or(u64::MAX);
+        self.illegal += u64::try_from(wrong.illegal.len()).unwrap_or(u64::MAX);
+        for line in &wrong.lost {
+            self.show(&format!("{what}: lost: {line}"));
+        }
+        for line in &wrong.illegal {
+            self.show(&format!("{what}: illegal: {line}"));
         }
     }
 

@@ -86,3 +86,40 @@ pub(super) async fn exact_after_a_crash(trial: &Trial) -> Outcome {
     let store = trial.crash(store).await?;
     equal_a_recount(&*store, "counts after a crash").await
 }
+
+/// Makes, moves and removes operations of groups; answers those of one that are left.
+async fn grouped(trial: &Trial, store: &dyn Store, wanted: &str) -> Outcome<Vec<Operation>> {
+    let mut left = Vec::new();
+    for number in 0..24_i64 {
+        let name = ["page", "chapter"].into_iter().cycle().nth(usize::try_from(number)?).unwrap_or("page");
+        let group = ["book", "Book", "book 2"].into_iter().cycle().nth(usize::try_from(number)?);
+        let new = group.map_or_else(NewOperation::untyped, |group| NewOperation::new(name).group(group));
+        let status = Status::ALL.into_iter().cycle().nth(usize::try_from(number / 2)?);
+        let operation = trial.in_status(store, &new, status.unwrap_or(Status::Running), number).await?;
+        if number % 5 == 0 {
+            remove(store, &operation).await?;
+        } else if operation.group() == Some(wanted) {
+            left.push(operation);
+        }
+    }
+    Ok(left)
+}
+
+pub(super) async fn group_is_counted(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let left = grouped(trial, &*store, "book").await?;
+    same(&store.group_counts("book").await?, &counted(&left), "the counts of a group")?;
+    same(&store.group_counts("none").await?, &Counts::default(), "the counts of a group without operations")?;
+    trial.named(&*store, "single", 30).await?;
+    for operation in &left {
+        remove(&*store, operation).await?;
+    }
+    same(&store.group_counts("book").await?, &Counts::default(), "the counts of a group that is gone")
+}
+
+pub(super) async fn group_counts_same_after_open(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let left = grouped(trial, &*store, "Book").await?;
+    let store = trial.reopen(store).await?;
+    same(&store.group_counts("Book").await?, &counted(&left), "the counts of a group after close and open")
+}

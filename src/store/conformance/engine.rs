@@ -71,6 +71,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<E: Engine> Engine for Gate<E> {
+    const SHOWS_SYNCED_ONLY: bool = E::SHOWS_SYNCED_ONLY;
+
     fn durability(&self) -> &'static str {
         self.engine.durability()
     }
@@ -217,6 +219,8 @@ impl<E: Engine> Place for EnginePlace<E> {
                 *last ^= 1;
             }
             gate.engine.put(&key, &bytes)?;
+            // Some engines show what is synced only.
+            gate.engine.sync()?;
             Ok(true)
         };
         matches!(self.with_gate(spoil), Some(Ok(true)))

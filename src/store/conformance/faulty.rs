@@ -250,6 +250,10 @@ impl Store for FaultyStore {
         self.faulty(Call::Counts, self.inner.counts()).await
     }
 
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        self.faulty(Call::Counts, self.inner.group_counts(group)).await
+    }
+
     async fn idle(
         &self,
         which: &Idle,

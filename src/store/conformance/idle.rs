@@ -1,8 +1,9 @@
-//! What nobody seems to work on: by the store's own clock, never by times that clients set.
+//! What somebody else should end: what nobody seems to work on, by the store's own clock, never by times that
+//! clients set; what is past its deadline.
 
 use std::time::Duration;
 
-use super::trial::{Outcome, Stop, Trial, count, new, next, replace, same, step};
+use super::trial::{Outcome, Stop, Trial, at, count, new, next, replace, same, step};
 use crate::model::{NewOperation, Operation, OperationId, Patch, Status, holder};
 use crate::store::{Durability, Idle, Store};
 
@@ -93,13 +94,21 @@ pub(super) async fn cursor_goes_on(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let mut wanted = Vec::new();
     for id in ["b", "~", "B", "a~2", "a", "-", "_", "10", "9"] {
-        wanted.push(running(trial, &*store, id).await?.id().clone());
+        wanted.push(bound(trial, &*store, id, 40, Status::Running).await?.id().clone());
     }
     wanted.sort();
     trial.pass(MINUTE.saturating_mul(2)).await?;
+    for which in [quiet(Some("export")), due(50)?] {
+        walked(&*store, &which, &wanted).await?;
+    }
+    Ok(())
+}
+
+/// Finds all of them, two at a time.
+async fn walked(store: &dyn Store, which: &Idle, wanted: &[OperationId]) -> Outcome {
     let (mut seen, mut after) = (Vec::new(), None);
     for _ in 0..=wanted.len() {
-        let some = store.idle(&quiet(Some("export")), after.as_ref(), count(2)).await?;
+        let some = store.idle(which, after.as_ref(), count(2)).await?;
         if some.len() > 2 {
             return Err(Stop::Broken(format!("{} where at most 2 were asked for", some.len())));
         }
@@ -109,7 +118,7 @@ pub(super) async fn cursor_goes_on(trial: &Trial) -> Outcome {
             break;
         }
     }
-    same(&seen, &wanted, "all quiet ones, two at a time")
+    same(&seen, &wanted.to_vec(), &format!("all of {which:?}, two at a time"))
 }
 
 /// An operation claimed by an open of this process.
@@ -170,4 +179,42 @@ pub(super) async fn ended_orphan_is_none(trial: &Trial) -> Outcome {
     bury(trial, &*store).await?;
     step(&*store, &one, Patch::new().status(Status::Failed), 3).await?;
     same(&found(&*store, &Idle::Orphaned).await?, &ids(&[&other]), "after one of two orphans was ended")
+}
+
+/// An operation that must have ended at a tick.
+async fn bound(trial: &Trial, store: &dyn Store, id: &str, deadline: i64, status: Status) -> Outcome<Operation> {
+    let new = new(id)?.deadline(at(deadline)?.to_datetime());
+    trial.in_status(store, &new, status, 1).await
+}
+
+fn due(tick: i64) -> Outcome<Idle> {
+    Ok(Idle::Due { until: at(tick)? })
+}
+
+pub(super) async fn due_is_found(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let waits = bound(trial, &*store, "b", 50, Status::NotStarted).await?;
+    let runs = bound(trial, &*store, "a", 40, Status::Running).await?;
+    let later = bound(trial, &*store, "c", 60, Status::Running).await?;
+    trial.named(&*store, "d", 1).await?;
+    same(&found(&*store, &due(39)?).await?, &Vec::new(), "before the first deadline")?;
+    same(&found(&*store, &due(50)?).await?, &ids(&[&runs, &waits]), "at the second deadline")?;
+    same(&found(&*store, &due(60)?).await?, &ids(&[&runs, &waits, &later]), "at the last deadline")
+}
+
+pub(super) async fn only_what_lives_is_due(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let runs = bound(trial, &*store, "a", 40, Status::Running).await?;
+    bound(trial, &*store, "b", 40, Status::Completed).await?;
+    bound(trial, &*store, "c", 40, Status::Failed).await?;
+    same(&found(&*store, &due(50)?).await?, &ids(&[&runs]), "beside two that have ended")?;
+    step(&*store, &runs, Patch::new().status(Status::Completed), 2).await?;
+    same(&found(&*store, &due(50)?).await?, &Vec::new(), "all have ended")
+}
+
+pub(super) async fn due_is_found_after_open(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let runs = bound(trial, &*store, "a", 40, Status::Running).await?;
+    let store = trial.reopen(store).await?;
+    same(&found(&*store, &due(50)?).await?, &ids(&[&runs]), "after close and open")
 }

@@ -43,7 +43,13 @@ async fn round_trip(trial: &Trial, store: std::sync::Arc<dyn Store>, all: &[Oper
 pub(super) async fn every_member_comes_back(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let full = |id: &str| -> Outcome<NewOperation> {
-        let new = new(id)?.label("order", "1742").label("a.b-c_d", "x").retry_of("earlier".parse::<OperationId>()?);
+        let new = new(id)?
+            .label("order", "1742")
+            .label("a.b-c_d", "x")
+            .retry_of("earlier".parse::<OperationId>()?)
+            .group("batch")
+            .unique(id);
+        let new = new.deadline("2031-01-01T00:00:00.0000001+05:30".parse::<Timestamp>()?.to_datetime());
         Ok(new.patch(Patch::new().detail("detail").resource_location("/things/1?a=b#c")))
     };
     let begun = |operation: &Operation| next(&*store, operation, &Patch::claim("worker-7").progress(7), 2);

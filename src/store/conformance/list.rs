@@ -1,6 +1,6 @@
 //! The list of promises: one place for the table and for the tests that are made of it.
 
-use super::{Promise, close, counts, durability, feed, hints, idle, input, page, swap, verify, visibility};
+use super::{Promise, close, counts, durability, feed, hints, idle, input, page, swap, unique, verify, visibility};
 
 /// Hands the list to a macro, after what is given.
 #[doc(hidden)]
@@ -25,6 +25,15 @@ macro_rules! __longrun_promises {
                 one_creator_wins: "of several creates of one id one is stored, the others are Lost to it";
                 no_update_is_lost: "5 workers that count to 10 make 50, whatever their durability";
                 dropped_is_all_or_nothing: "a swap dropped at any poll has happened or not, never half";
+            }
+            unique {
+                held_key_is_taken: "a create whose key is held is Taken by the holder, and leaves nothing";
+                ended_holder_frees_its_key: "the key of one that has ended is free";
+                removed_holder_frees_its_key: "the key of one that was removed is free";
+                own_id_comes_before_the_key: "a create of a taken id is Lost to it, whatever its key";
+                one_creator_takes_the_key: "of several creates with one key one is stored, the others are Taken by it";
+                key_outlives_its_store: "a key is held after close and open";
+                taken_waits_for_durability: "Taken names durable holders only";
             }
             visibility {
                 stored_is_shown_everywhere: "what is stored is in load, page, counts and feed at once";
@@ -65,6 +74,8 @@ macro_rules! __longrun_promises {
                 by_status: "a list by statuses has these and no others";
                 by_type: "a list by type has this one and no other";
                 by_label: "a list by label has this one and no other";
+                by_group: "a list by group has this one and no other";
+                by_base: "a list by base has all attempts and no other operation";
                 by_instant: "a list between instants has the first and not the last";
                 by_all_conditions_at_once: "conditions are joined by and";
                 by_end: "a list by end is ordered and bounded by it";
@@ -80,6 +91,8 @@ macro_rules! __longrun_promises {
                 lost_race_does_not_count: "a lost race counts nowhere";
                 same_after_open: "counts are the same after close and open";
                 exact_after_a_crash: "counts equal a recount after a crash";
+                group_is_counted: "the counts of a group equal a recount after creates, moves and removals";
+                group_counts_same_after_open: "the counts of a group are the same after close and open";
             }
             feed {
                 start_is_the_snapshot: "the feed from the start is all operations, in order of change";
@@ -107,6 +120,9 @@ macro_rules! __longrun_promises {
                 own_claims_are_no_orphans: "what the living instance holds is not orphaned";
                 remote_claims_are_no_orphans: "what remote workers or nobody hold is not orphaned";
                 ended_orphan_is_none: "an orphan that was ended is none any more";
+                due_is_found: "what is past its deadline is found, started or not, and no other";
+                only_what_lives_is_due: "what has ended is not due";
+                due_is_found_after_open: "deadlines are known after close and open";
             }
             hints {
                 changes_are_hinted_at: "changes are hinted at, if not each";

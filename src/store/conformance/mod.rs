@@ -36,6 +36,7 @@ mod list;
 mod page;
 mod swap;
 mod trial;
+mod unique;
 mod verify;
 mod visibility;
 

@@ -111,6 +111,57 @@ pub(super) async fn by_label(trial: &Trial) -> Outcome {
     filters(trial, vec![with("even", "true"), with("third", "1"), with("third", "9"), with("none", "true")]).await
 }
 
+pub(super) async fn by_group(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let mut all = Vec::new();
+    for (number, group) in (0..).zip(["g", "G", "g", "g ", "gg", "g", "é", "g", "g", "G"]) {
+        let status = Status::ALL.into_iter().cycle().nth(usize::try_from(number)?).unwrap_or(Status::Running);
+        let new = new(&format!("a{number}"))?.group(group).label("even", (number % 2 == 0).to_string());
+        all.push(trial.in_status(&*store, &new, status, number).await?);
+    }
+    trial.named(&*store, "b", 3).await?;
+    let of = |group: &str| Query { group: Some(group.into()), ..by(2) };
+    let even = Some(("even".to_owned(), "true".to_owned()));
+    let mut queries: Vec<_> = ["g", "G", "g ", "é", "none", "b"].map(of).into();
+    queries.push(Query {
+        statuses: vec![Status::NotStarted, Status::Running, Status::Failed],
+        descending: true,
+        ..of("g")
+    });
+    queries.push(Query { label: even, ..of("g") });
+    queries.push(Query { statuses: vec![Status::Failed], order: OrderBy::LastAction, ..of("g") });
+    for query in queries {
+        same(&listed(&*store, &query).await?, &wanted(&all, &query), &format!("a list by {query:?}"))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn by_base(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let mut all = Vec::new();
+    let uuid = "0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b";
+    let ids = ["a", "a~2", "a~10", "a~1", "a~02", "A~2", "a~2~3", "b~4", uuid, &format!("{uuid}~2"), "a~3"];
+    for (tick, id) in (0..).zip(ids) {
+        let status = if tick % 2 == 0 { Status::Failed } else { Status::Running };
+        all.push(trial.in_status(&*store, &new(id)?, status, tick).await?);
+    }
+    let of = |base: &str| Outcome::Ok(Query { base: Some(base.parse()?), ..by(2) });
+    let queries = [
+        of("a")?,
+        of("A")?,
+        of("b")?,
+        of("c")?,
+        of(uuid)?,
+        Query { descending: true, statuses: vec![Status::Failed], ..of("a")? },
+        Query { order: OrderBy::LastAction, statuses: vec![Status::Failed], ..of("a")? },
+        Query { type_name: Some("export".into()), ..of("a")? },
+    ];
+    for query in queries {
+        same(&listed(&*store, &query).await?, &wanted(&all, &query), &format!("a list by {query:?}"))?;
+    }
+    Ok(())
+}
+
 pub(super) async fn by_instant(trial: &Trial) -> Outcome {
     let between = |from, until| -> Outcome<Query> {
         Ok(Query { from: Some(at(from * MILLI)?), until: Some(at(until * MILLI)?), ..by(4) })

@@ -174,6 +174,7 @@ async fn judge_race(store: &dyn Store, mut racers: Racers, before: Option<&Opera
         match swap? {
             Swap::Stored => winners.push(next),
             Swap::Lost(winner) => lost.push(winner),
+            Swap::Taken(_) => return Err(Stop::Broken("taken, and there is no key".into())),
         }
     }
     let [winner] = &*winners else {
@@ -206,7 +207,7 @@ pub(super) async fn no_update_is_lost(trial: &Trial) -> Outcome {
                 match store.swap(Some(expected), &next, durability).await? {
                     Swap::Stored => (done, current) = (done.saturating_add(1), next),
                     Swap::Lost(Some(winner)) => current = *winner,
-                    Swap::Lost(None) => return Err(Stop::Broken("lost to nothing".into())),
+                    other => return Err(Stop::Broken(format!("lost to nothing: {other:?}"))),
                 }
                 rounds = rounds.saturating_add(1);
                 ensure(rounds < 10_000, || "10,000 rounds without an end".into())?;

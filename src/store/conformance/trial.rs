@@ -203,6 +203,7 @@ pub(super) async fn remove(store: &dyn Store, operation: &Operation) -> Outcome 
 pub(super) fn lost_to(swap: &Swap, winner: Option<&Operation>, what: &str) -> Outcome {
     match swap {
         Swap::Lost(found) => same(&found.as_deref(), &winner, what),
+        Swap::Taken(holder) => Err(Stop::Broken(format!("{what}: taken by {}", holder.id()))),
         Swap::Stored => Err(Stop::Broken(format!("{what}: stored"))),
     }
 }

@@ -64,7 +64,7 @@ async fn held(trial: &Trial, store: &Arc<dyn Store>) -> Outcome<Held> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the suite is a host of the library")]
-fn spawn_swap(
+pub(super) fn spawn_swap(
     store: &Arc<dyn Store>,
     expected: Option<&Operation>,
     next: &Operation,
@@ -84,7 +84,7 @@ impl Held {
 }
 
 /// What a read answers: at once, or `None` while it waits for what is not durable yet.
-async fn polled<T>(read: impl Future<Output = Result<T, StoreError>>) -> Outcome<Option<T>> {
+pub(super) async fn polled<T>(read: impl Future<Output = Result<T, StoreError>>) -> Outcome<Option<T>> {
     let mut read = pin!(read);
     for _ in 0..32 {
         let polled = poll_fn(|context| {

@@ -6,11 +6,14 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::hash::BuildHasher;
 use std::time::Duration;
 
+use self::few::Few;
 use super::meta::Seal;
 use super::order::{Order, Place, Range, Slot};
 use crate::model::{Operation, OperationId, OrderBy, Query, State, Status, Version, holder};
 use crate::store::record::{Entry, Record};
 use crate::store::{Counts, Idle, MAX_TYPES};
+
+mod few;
 
 /// The number of a type's name; 0 is "no type".
 type TypeNumber = u16;
@@ -44,6 +47,27 @@ struct Lists {
     ended: Order,
 }
 
+impl Lists {
+    fn insert(&mut self, slot: Slot, known: &Known, kind: Kind, id_of: impl Fn(Slot) -> OperationId) {
+        self.created.insert(known.created, slot, &id_of);
+        if kind.status.is_terminal() {
+            self.ended.insert(known.last_action, slot, id_of);
+        }
+    }
+
+    fn remove(&mut self, slot: Slot, known: &Known) {
+        self.created.remove(known.created, slot, &known.id);
+        self.ended.remove(known.last_action, slot, &known.id);
+    }
+
+    fn by(&self, order: OrderBy) -> &Order {
+        match order {
+            OrderBy::LastAction => &self.ended,
+            OrderBy::Created => &self.created,
+        }
+    }
+}
+
 /// The index of one store.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -59,6 +83,7 @@ pub(super) struct Index {
     tombstones: BTreeMap<u64, Slot>,
     /// When each Running operation was last written, by the store's monotonic clock.
     running: BTreeMap<OperationId, (Slot, Duration)>,
+    few: Few,
     /// Running operations of instances that are dead.
     orphans: BTreeSet<OperationId>,
 }
@@ -121,6 +146,7 @@ impl Index {
 
     /// Frees a slot that was reserved for a record that never came.
     pub(super) fn release(&mut self, slot: Slot) {
+        self.few.release(slot);
         if self.at(slot).is_some_and(|known| known.kind.is_none() && known.sequence == 0) {
             self.forget(slot);
         }
@@ -131,6 +157,16 @@ impl Index {
             self.by_id.remove(&known.id);
             self.free.push(slot);
         }
+    }
+
+    /// Which operation holds a unique key.
+    pub(super) fn key_holder(&self, key: &str) -> Option<Slot> {
+        self.few.holder(key)
+    }
+
+    /// The key is held by a record that is not shown yet.
+    pub(super) fn hold_key(&mut self, slot: Slot, key: &str) {
+        self.few.hold(slot, key);
     }
 
     /// Makes sure that a type has a number; `false` if there are too many.
@@ -179,6 +215,9 @@ impl Index {
         if !same_life {
             self.orphans.remove(record.id());
         }
+        if moved {
+            self.few.note(slot, record);
+        }
         let labels = match &record.entry {
             Entry::Live(operation) if moved => Some(self.label_hashes(operation)),
             Entry::Live(_) => None,
@@ -211,17 +250,23 @@ impl Index {
         Some(Kind { type_number, status: operation.status() })
     }
 
+    /// Of a further attempt its base too, under the key that no label has.
     fn label_hashes(&self, operation: &Operation) -> Box<[u64]> {
-        operation.labels().map(|label| self.hasher.hash_one(label)).collect()
+        let base = (operation.id().attempt_number() > 1).then(|| self.base_hash(&operation.id().base()));
+        operation.labels().map(|label| self.hasher.hash_one(label)).chain(base).collect()
+    }
+
+    fn base_hash(&self, base: &OperationId) -> u64 {
+        self.hasher.hash_one(("", base.to_string().as_str()))
     }
 
     fn unlist(&mut self, slot: Slot) {
         let Some(known) = usize::try_from(slot).ok().and_then(|at| self.known.get(at)?.as_ref()) else { return };
         let Some(kind) = known.kind else { return };
         if let Some(lists) = self.lists.get_mut(&(kind.type_number, kind.status)) {
-            lists.created.remove(known.created, slot, &known.id);
-            lists.ended.remove(known.last_action, slot, &known.id);
+            lists.remove(slot, known);
         }
+        self.few.unlist(slot, known, kind);
         for label in &known.labels {
             if let Some(order) = self.by_label.get_mut(label) {
                 order.remove(known.created, slot, &known.id);
@@ -238,10 +283,8 @@ impl Index {
         let Some(entry) = usize::try_from(slot).ok().and_then(|at| known.get(at)?.as_ref()) else { return };
         let Some(kind) = entry.kind else { return };
         let lists = self.lists.entry((kind.type_number, kind.status)).or_default();
-        lists.created.insert(entry.created, slot, id_of);
-        if kind.status.is_terminal() {
-            lists.ended.insert(entry.last_action, slot, id_of);
-        }
+        lists.insert(slot, entry, kind, id_of);
+        self.few.list(slot, entry, kind, id_of);
         for label in &entry.labels {
             self.by_label.entry(*label).or_default().insert(entry.created, slot, id_of);
         }
@@ -280,8 +323,17 @@ impl Index {
     }
 
     pub(super) fn counts(&self) -> Counts {
+        self.count(&self.lists)
+    }
+
+    /// The counts of one group.
+    pub(super) fn group_counts(&self, group: &str) -> Counts {
+        self.few.group(group).map(|lists| self.count(lists)).unwrap_or_default()
+    }
+
+    fn count(&self, lists: &HashMap<(TypeNumber, Status), Lists>) -> Counts {
         let mut counts = Counts::default();
-        for ((type_number, status), lists) in &self.lists {
+        for ((type_number, status), lists) in lists {
             let count = u64::try_from(lists.created.len()).unwrap_or(u64::MAX);
             counts.add(self.type_name(*type_number), *status, count);
         }
@@ -297,6 +349,7 @@ impl Index {
             descending: query.descending,
         };
         let label = query.label.as_ref().map(|(key, value)| self.hasher.hash_one((key.as_str(), value.as_str())));
+        let base = query.base.as_ref().map(|base| (base, self.base_hash(base)));
         let type_number = match &query.type_name {
             Some(name) => match self.type_numbers.get(name.as_str()) {
                 Some(number) => Some(*number),
@@ -309,18 +362,34 @@ impl Index {
             statuses.contains(&kind.status) && type_number.is_none_or(|number| number == kind.type_number)
         };
         let id_of = |slot: Slot| id_of(&self.known, slot);
-        let by_label = label.filter(|_| query.order == OrderBy::Created);
-        let orders: Vec<&Order> = match by_label {
-            Some(label) => self.by_label.get(&label).into_iter().collect(),
-            None => self
-                .lists
-                .iter()
-                .filter(|((type_number, status), _)| fits(Kind { type_number: *type_number, status: *status }))
-                .map(|(_, lists)| match query.order {
-                    OrderBy::LastAction => &lists.ended,
-                    _ => &lists.created,
-                })
-                .collect(),
+        let by_creation = query.order == OrderBy::Created;
+        let mut first = Order::default();
+        let orders: Vec<&Order> = match (base, &query.group, label) {
+            (Some((base, hash)), ..) if by_creation => {
+                let own = self.slot(base).and_then(|slot| Some((slot, self.at(slot)?)));
+                if let Some((slot, known)) = own.filter(|(_, known)| known.kind.is_some()) {
+                    first.insert(known.created, slot, id_of);
+                }
+                std::iter::once(&first).chain(self.by_label.get(&hash)).collect()
+            }
+            (_, None, Some(label)) if by_creation => self.by_label.get(&label).into_iter().collect(),
+            (_, group, _) => {
+                let lists = match group {
+                    Some(group) => self.few.group(group),
+                    None => Some(&self.lists),
+                };
+                let some = lists
+                    .into_iter()
+                    .flatten()
+                    .filter(|((type_number, status), _)| fits(Kind { type_number: *type_number, status: *status }));
+                some.map(|(_, lists)| lists.by(query.order)).collect()
+            }
+        };
+        let admits = |slot: Slot, known: &Known| {
+            known.kind.is_some_and(fits)
+                && label.is_none_or(|label| known.labels.contains(&label))
+                && base.is_none_or(|(base, hash)| known.id == *base || known.labels.contains(&hash))
+                && query.group.as_deref().is_none_or(|group| self.few.group_of(slot) == Some(group))
         };
         let limit = usize::try_from(query.limit.get()).unwrap_or(usize::MAX);
         let mut found = Found::default();
@@ -331,10 +400,7 @@ impl Index {
             }
             seen = seen.saturating_add(1);
             found.more_after = Some((place.ticks, place.id.clone()));
-            let known = self.at(place.slot);
-            if known.is_some_and(|known| {
-                known.kind.is_some_and(fits) && label.is_none_or(|label| known.labels.contains(&label))
-            }) {
+            if self.at(place.slot).is_some_and(|known| admits(place.slot, known)) {
                 found.places.push(place);
             }
         }
@@ -358,6 +424,19 @@ impl Index {
         match which {
             Idle::Orphaned => {
                 found.extend(self.orphans.range::<OperationId, _>(range).take(limit).cloned());
+            }
+            Idle::Due { until } => {
+                for (seen, (id, deadline)) in self.few.deadlines.range::<OperationId, _>(range).enumerate() {
+                    if *deadline <= until.ticks() {
+                        found.push(id.clone());
+                        if found.len() >= limit {
+                            break;
+                        }
+                    }
+                    if seen.saturating_add(1) >= looks {
+                        return (found, Some(id.clone()));
+                    }
+                }
             }
             Idle::Quiet { type_name, longer_than } => {
                 let number = match type_name {
@@ -432,10 +511,16 @@ impl Index {
         self.at(slot).map(|known| known.sequence)
     }
 
-    /// The type and status that readers see.
-    pub(super) fn kind(&self, slot: Slot) -> Option<(Option<String>, Status)> {
+    /// The type, status and group that readers see.
+    pub(super) fn kind(&self, slot: Slot) -> Option<(Option<String>, Status, Option<String>)> {
         let kind = self.at(slot)?.kind?;
-        Some((self.type_name(kind.type_number).map(Into::into), kind.status))
+        let group = self.few.group_of(slot).map(Into::into);
+        Some((self.type_name(kind.type_number).map(Into::into), kind.status, group))
+    }
+
+    /// Groups that have operations.
+    pub(super) fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.few.group_names()
     }
 
     /// Where the index contradicts itself.
@@ -448,7 +533,9 @@ impl Index {
         };
         let terminal = of(Status::Completed).saturating_add(of(Status::Failed));
         let running = of(Status::Running);
+        let (grouped, listed_by_group) = self.few.grouped();
         [
+            (grouped, listed_by_group, "operations of groups known and listed"),
             (operations, listed, "operations known and listed"),
             (terminal, ended, "ended operations listed by creation and by end"),
             (running, self.running.len(), "Running operations listed and watched"),

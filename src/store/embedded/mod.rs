@@ -27,6 +27,7 @@ mod verify;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
+use self::fate::Waiter;
 pub use self::journal::Journaled;
 #[cfg(feature = "sled")]
 pub(crate) use self::journal::changes as journal_changes;
@@ -169,6 +170,10 @@ impl<E: Engine> Embedded<E> {
     ) -> Result<Swap, StoreError> {
         let corrupt = |error: record::RecordError| StoreError::Corrupt(error.to_string());
         let unplaced = Unplaced::new(&record::key(id), &entry).map_err(corrupt)?;
+        let key = match &entry {
+            Entry::Live(operation) if expected.is_none() => operation.held_key().map(str::to_owned),
+            _ => None,
+        };
         let submitted = {
             let now = self.shared.clock.monotonic();
             let mut state = self.shared.lock();
@@ -197,13 +202,25 @@ impl<E: Engine> Embedded<E> {
             }
             Submitted::Lost => Ok(Swap::Lost(self.shared.load(id)?)),
             Submitted::LostTo(outcome) => {
-                let outcome = outcome.await.ok_or_else(|| StoreError::definite("the store's thread ended"))?;
-                // Whatever became of the other write, this one was not made.
-                outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))?;
+                other(outcome).await?;
                 Ok(Swap::Lost(self.shared.load(id)?))
+            }
+            Submitted::Taken(holder, waits) => {
+                if let Some(outcome) = waits {
+                    other(outcome).await?;
+                }
+                // It may have ended meanwhile: the key is free then, and the id is as it was.
+                let held = self.shared.load(&holder)?.filter(|held| held.held_key() == key.as_deref());
+                Ok(held.map_or(Swap::Lost(None), Swap::Taken))
             }
         }
     }
+}
+
+/// Waits for another write. Whatever became of it, the one that asks was not made.
+async fn other(outcome: Waiter) -> Result<(), StoreError> {
+    let outcome = outcome.await.ok_or_else(|| StoreError::definite("the store's thread ended"))?;
+    outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))
 }
 
 impl<E: Engine> Shared<E> {
@@ -308,6 +325,12 @@ impl<E: Engine> Store for Embedded<E> {
         let state = self.shared.lock();
         Shared::<E>::check_readable(&state)?;
         Ok(state.index.counts())
+    }
+
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        let state = self.shared.lock();
+        Shared::<E>::check_readable(&state)?;
+        Ok(state.index.group_counts(group))
     }
 
     async fn idle(

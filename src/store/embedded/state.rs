@@ -114,6 +114,8 @@ pub(super) enum Submitted {
     Lost,
     /// The record has another version that is not shown yet: wait, then answer what readers see.
     LostTo(Waiter),
+    /// This operation holds the unique key; where it is not shown yet: wait, then answer it.
+    Taken(OperationId, Option<Waiter>),
 }
 
 /// Whether, and for what, the worker sleeps: it is woken for nothing less.
@@ -219,6 +221,17 @@ impl State {
         if known.and_then(|slot| self.newest(slot)) != expected {
             return Ok(self.lose(known, expected));
         }
+        let held_key = match &entry {
+            Entry::Live(operation) if expected.is_none() => operation.held_key(),
+            _ => None,
+        };
+        if let Some(holder) =
+            held_key.and_then(|key| self.index.key_holder(key)).filter(|slot| known != Some(*slot))
+            && let Some(holder_id) = self.index.id(holder).cloned()
+        {
+            let waits = self.recent.get(&holder).is_some_and(|recent| matches!(recent.shown, Shown::Nothing));
+            return Ok(Submitted::Taken(holder_id, waits.then(|| self.wait())));
+        }
         if let Entry::Live(operation) = &entry
             && !self.index.admit_type(operation.type_name())
         {
@@ -230,6 +243,9 @@ impl State {
         let sequence = self.next;
         self.next = self.next.saturating_add(1);
         let slot = self.index.reserve(id);
+        if let Some(key) = held_key {
+            self.index.hold_key(slot, key);
+        }
         let record = Arc::new(Record::new(sequence, entry));
         let before = self.recent.remove(&slot);
         let in_group = before.as_ref().is_some_and(|before| before.group == self.number);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::engine::Engine;
+use super::index::Index;
 use super::state::Mode;
 use super::worker::is_live;
 use super::{Shared, meta, scan};
@@ -10,8 +11,11 @@ use crate::model::{OperationId, Status, Version};
 use crate::store::record::{self, Entry};
 use crate::store::{Counts, Report, StoreError};
 
-/// Version, place in the feed, and of an operation its type and status.
-type Seen = (Version, u64, Option<(Option<String>, Status)>);
+/// Type, status and group of an operation.
+type Kind = (Option<String>, Status, Option<String>);
+
+/// Version, place in the feed, and of an operation its kind.
+type Seen = (Version, u64, Option<Kind>);
 
 /// What a pass over the engine found: nothing of the index's own code.
 #[derive(Default)]
@@ -42,7 +46,7 @@ impl<E: Engine> Shared<E> {
             }
             _ => {}
         }
-        let mut counted = Counts::default();
+        let mut counted = Counted::default();
         let mut problem = |id: &OperationId, what: &str| report.problems.push(format!("record {id}: {what}"));
         let mut live = 0_usize;
         for (id, (version, sequence, kind)) in &versions {
@@ -59,27 +63,55 @@ impl<E: Engine> Shared<E> {
                 problem(id, "has another place in the feed");
             }
             let kind = if recent { state.index.kind(slot) } else { kind.clone() };
-            if let Some((type_name, status)) = kind {
+            if let Some(kind) = kind {
                 live = live.saturating_add(1);
-                counted.add(type_name.as_deref(), status, 1);
+                counted.add(kind);
             }
         }
         for (id, slot, _) in state.index.versions() {
             if !versions.contains_key(id) {
                 if state.recent.contains_key(&slot) {
-                    if let Some((type_name, status)) = state.index.kind(slot) {
-                        counted.add(type_name.as_deref(), status, 1);
-                    }
+                    state.index.kind(slot).into_iter().for_each(|kind| counted.add(kind));
                 } else {
                     problem(id, "is in the index and not in the engine");
                 }
             }
         }
-        if counted != state.index.counts() {
-            report.problems.push(format!("counts: {:?} in the index, {counted:?} counted", state.index.counts()));
-        }
+        counted.compare(&state.index, &mut report.problems);
         report.problems.extend(state.index.inconsistencies());
         Ok(report)
+    }
+}
+
+/// What a recount comes to.
+#[derive(Default)]
+struct Counted {
+    all: Counts,
+    groups: HashMap<String, Counts>,
+}
+
+impl Counted {
+    fn add(&mut self, (type_name, status, group): Kind) {
+        self.all.add(type_name.as_deref(), status, 1);
+        if let Some(group) = group {
+            self.groups.entry(group).or_default().add(type_name.as_deref(), status, 1);
+        }
+    }
+
+    fn compare(&self, index: &Index, problems: &mut Vec<String>) {
+        let mut problem = |what: &str, kept: &Counts, counted: &Counts| {
+            if kept != counted {
+                problems.push(format!("counts{what}: {kept:?} in the index, {counted:?} counted"));
+            }
+        };
+        problem("", &index.counts(), &self.all);
+        for (group, counted) in &self.groups {
+            problem(&format!(" of group {group:?}"), &index.group_counts(group), counted);
+        }
+        let strays = index.groups().filter(|group| !self.groups.contains_key(*group));
+        for group in strays {
+            problem(&format!(" of group {group:?}"), &index.group_counts(group), &Counts::default());
+        }
     }
 }
 
@@ -96,7 +128,10 @@ impl Recount {
         match record::decode(key, bytes) {
             Ok(record) => {
                 let kind = match &record.entry {
-                    Entry::Live(operation) => Some((operation.type_name().map(Into::into), operation.status())),
+                    Entry::Live(operation) => {
+                        let (type_name, group) = (operation.type_name(), operation.group());
+                        Some((type_name.map(Into::into), operation.status(), group.map(Into::into)))
+                    }
                     Entry::Tombstone { .. } => None,
                 };
                 debug_assert_eq!(kind.is_some(), is_live(&record.entry));

@@ -31,8 +31,10 @@ impl Failed {
         let (definite, row) = match code.as_deref() {
             // The server is going down: what it said last may have come after the commit.
             Some("57P01" | "57P02" | "57P03") => (false, false),
-            // Lock not had in time, deadlock, serialisation.
-            // A lock's timeout that strikes as the lock is taken is told as a cancelled query (57014).
+            // Lock not had in time, deadlock, serialisation. And a cancelled query (57014): a lock's timeout is
+            // told as that where a second wait of the statement begins before the server has looked at the
+            // first one's; `statement_timeout` and `pg_cancel_backend` always are. None of them commits, and
+            // each is one statement's: the writes of a group are tried alone, once.
             Some("55P03" | "57014" | "40P01" | "40001") => (true, true),
             // Data exceptions, constraints, limits of an index row.
             Some(code) if ["22", "23", "54"].iter().any(|class| code.starts_with(class)) => (true, true),

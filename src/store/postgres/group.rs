@@ -22,6 +22,8 @@ struct Columns {
     created: Vec<Option<i64>>,
     ended: Vec<Option<i64>>,
     holder: Vec<Option<i64>>,
+    deadline: Vec<Option<i64>>,
+    group: Vec<Option<String>>,
     record: Vec<Vec<u8>>,
     label: (Vec<String>, Vec<String>, Vec<String>),
 }
@@ -46,6 +48,8 @@ impl Columns {
             all.created.push(row.created);
             all.ended.push(row.ended);
             all.holder.push(row.holder);
+            all.deadline.push(row.deadline);
+            all.group.push(row.group.clone());
             all.record.push(row.record.clone());
             let id = row.id.to_string();
             for (name, value) in &row.labels {
@@ -109,6 +113,7 @@ async fn create(
     let query = statements.create_group.query().bind(all.id).bind(all.version.0).bind(all.version.1);
     let query = query.bind(all.version.2).bind(all.status).bind(all.type_name).bind(all.created).bind(all.ended);
     let query = query.bind(all.holder).bind(all.record).bind(all.label.0).bind(all.label.1).bind(all.label.2);
+    let query = query.bind(all.deadline).bind(all.group);
     let answer = rows(connection, query, pooler).await.map_err(|error| Failed::sent(&error))?;
     let mut outcomes = Vec::new();
     outcomes.resize_with(writes.len(), || None);

@@ -1,4 +1,5 @@
-//! Running operations that nobody seems to work on, by the database's clock.
+//! Operations that somebody else should end: what nobody seems to work on by the database's clock, what is
+//! past its deadline by the tracker's.
 
 use std::num::NonZeroU32;
 
@@ -33,6 +34,10 @@ impl Shared {
             }
             Idle::Orphaned => {
                 self.ask(|| self.statements.orphaned.query().bind(after.clone()).bind(limit).bind(SILENCE)).await?
+            }
+            Idle::Due { until } => {
+                let until = until.ticks();
+                self.ask(|| self.statements.due.query().bind(until).bind(after.clone()).bind(limit)).await?
             }
         };
         rows.iter().map(|row| id_column(row, 0)).collect()

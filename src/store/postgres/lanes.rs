@@ -46,7 +46,7 @@ struct Waiting {
 #[derive(Default)]
 pub(super) struct Lanes {
     together: Waiting,
-    /// Writes that a group left out, or that failed one.
+    /// Writes that a group left out, that failed one, or that may.
     alone: Waiting,
     /// Writes without an answer.
     open: watch::Sender<usize>,
@@ -107,7 +107,10 @@ impl Lanes {
     pub(super) fn submit(&self, write: Write) -> oneshot::Receiver<Result<Swap, StoreError>> {
         let (answer, outcome) = oneshot::channel();
         self.open.send_modify(|open| *open = open.saturating_add(1));
-        self.together.push(Pending { write, unsure: false, retries: 0, answer });
+        // One whose key is taken would fail its whole group.
+        let waiting =
+            if write.row.unique_key.is_some() && write.expected.is_none() { &self.alone } else { &self.together };
+        waiting.push(Pending { write, unsure: false, retries: 0, answer });
         outcome
     }
 
@@ -243,7 +246,7 @@ fn settle(shared: &Shared, pending: Pending, written: Written) {
         Written::Stored => Ok(Swap::Stored),
         // The attempt whose answer was lost had been made after all.
         Written::Lost(Some(bytes)) if pending.unsure && bytes == pending.write.row.record => Ok(Swap::Stored),
-        Written::Lost(_) if pending.unsure => {
+        Written::Lost(_) | Written::Taken(..) if pending.unsure => {
             let what = "the answer to a write was lost, and the record has moved on since";
             Err(Failed::refused(what).unsure().into())
         }
@@ -251,6 +254,7 @@ fn settle(shared: &Shared, pending: Pending, written: Written) {
         Written::Lost(Some(bytes)) => {
             decode_live(&pending.write.row.id, &bytes).map(|operation| Swap::Lost(Some(operation)))
         }
+        Written::Taken(id, bytes) => decode_live(&id, &bytes).map(Swap::Taken),
     };
     shared.lanes.answer(pending, outcome);
 }

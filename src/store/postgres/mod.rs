@@ -284,6 +284,10 @@ impl Store for PostgresStore {
         self.shared.counts().await
     }
 
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        self.shared.group_counts(group).await
+    }
+
     async fn idle(
         &self,
         which: &Idle,

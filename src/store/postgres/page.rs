@@ -44,23 +44,54 @@ impl<'a> List<'a> {
         format!("ORDER BY {at}{way}, {id}{way}")
     }
 
-    fn of_type(&self, parameter: u8) -> String {
-        self.query.type_name.as_ref().map(|_| format!(" AND o.type = ${parameter}")).unwrap_or_default()
+    /// Conditions on what `typed` binds, from a parameter on.
+    fn own(&self, table: &str, first: u8) -> String {
+        let columns =
+            [self.query.type_name.as_ref().map(|_| "type"), self.query.group.as_ref().map(|_| "group_name")];
+        let numbered = columns.into_iter().flatten().zip(first..);
+        numbered.map(|(column, number)| format!(" AND {table}.{column} = ${number}")).collect()
     }
 
-    /// Without a label: `$5` is the limit, `$6` the type.
+    /// Without a label: `$5` is the limit, then come type and group.
     fn plain(&self) -> String {
         let Self { schema, .. } = self;
-        let (at, range, of_type) = (self.at(), self.range("o"), self.of_type(6));
+        let (at, range, own) = (self.at(), self.range("o"), self.own("o", 6));
         let order = self.order(&format!("o.{at}"), "o.id");
         let arms = self.statuses.iter().map(|status| {
             format!(
                 "(SELECT o.{at} AS at, o.id, o.record FROM {schema}.operation o \
-                 WHERE o.status = {status}{of_type} AND {range} {order} LIMIT $5)"
+                 WHERE o.status = {status}{own} AND {range} {order} LIMIT $5)"
             )
         });
         let arms = arms.collect::<Vec<_>>().join(" UNION ALL ");
         format!("SELECT at, id, record FROM ({arms}) o {} LIMIT $5", self.order("at", "id"))
+    }
+
+    /// All attempts at one thing, which are few: `$5` is the base, `$6` the limit, `$7` and `$8` the label if
+    /// one is asked for, then come type and group.
+    fn chain(&self) -> String {
+        let Self { schema, .. } = self;
+        let (at, range, statuses) = (self.at(), self.range("o"), self.in_statuses());
+        let (labelled, own) = match self.query.label {
+            Some(_) => (
+                format!(
+                    " AND EXISTS (SELECT FROM {schema}.label l WHERE l.name = $7 AND l.value = $8 \
+                     AND l.created = o.created AND l.id = o.id)"
+                ),
+                self.own("o", 9),
+            ),
+            None => (String::new(), self.own("o", 7)),
+        };
+        format!(
+            "SELECT o.{at} AS at, o.id, o.record FROM {schema}.operation o \
+             WHERE o.id = ANY (ARRAY(SELECT $5 UNION ALL SELECT l.id FROM {schema}.label l \
+             WHERE l.name = '' AND l.value = $5)) AND o.status IN ({statuses}){own}{labelled} AND {range} {} LIMIT $6",
+            self.order(&format!("o.{at}"), "o.id")
+        )
+    }
+
+    fn in_statuses(&self) -> String {
+        self.statuses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// Candidates of a list by label: `$5` and `$6` are the label, `$7` how many to look at.
@@ -85,26 +116,25 @@ impl<'a> List<'a> {
         }
     }
 
-    /// With a label: `$8` is the limit, `$9` the type.
+    /// With a label: `$8` is the limit, then come type and group.
     fn labelled(&self) -> String {
         let Self { schema, .. } = self;
-        let candidates = self.candidates(", o.created, o.type, o.record");
+        let candidates = self.candidates(", o.created, o.type, o.group_name, o.record");
         let order = self.order("c.at", "c.id");
         match self.query.order {
             OrderBy::LastAction => {
-                let of_type = self.query.type_name.as_ref().map_or("", |_| " AND c.type = $9");
+                let own = self.own("c", 9);
                 format!(
                     "SELECT c.at, c.id, c.record FROM ({candidates}) c WHERE EXISTS (\
                      SELECT FROM {schema}.label l WHERE l.name = $5 AND l.value = $6 \
-                     AND l.created = c.created AND l.id = c.id){of_type} {order} LIMIT $8"
+                     AND l.created = c.created AND l.id = c.id){own} {order} LIMIT $8"
                 )
             }
             OrderBy::Created => {
-                let statuses = self.statuses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let of_type = self.of_type(9);
+                let (statuses, own) = (self.in_statuses(), self.own("o", 9));
                 format!(
                     "SELECT c.at, c.id, o.record FROM ({candidates}) c JOIN {schema}.operation o \
-                     ON o.id = c.id AND o.created = c.at AND o.status IN ({statuses}){of_type} {order} LIMIT $8"
+                     ON o.id = c.id AND o.created = c.at AND o.status IN ({statuses}){own} {order} LIMIT $8"
                 )
             }
         }
@@ -134,12 +164,22 @@ impl Shared {
         let limit = usize::try_from(query.limit.get()).unwrap_or(usize::MAX);
         let wanted = i64::from(query.limit.get()).saturating_add(1);
         let looks = i64::try_from(Query::MAX_CANDIDATES).unwrap_or(i64::MAX);
-        let rows = match &query.label {
-            None => {
+        let rows = match (&query.base, &query.label) {
+            (Some(base), label) => {
+                let text = list.chain();
+                let ask = || {
+                    let ask = list.bounds(text.clone()).bind(base.to_string()).bind(wanted);
+                    let ask =
+                        label.iter().fold(ask, |ask, (name, value)| ask.bind(name.clone()).bind(value.clone()));
+                    typed(ask, query)
+                };
+                self.ask(ask).await?
+            }
+            (None, None) => {
                 let text = list.plain();
                 self.ask(|| typed(list.bounds(text.clone()).bind(wanted), query)).await?
             }
-            Some((name, value)) => {
+            (None, Some((name, value))) => {
                 let text = list.labelled();
                 let ask = || {
                     let ask = list.bounds(text.clone()).bind(name.clone()).bind(value.clone());
@@ -157,7 +197,7 @@ impl Shared {
         }
         let more = match &query.label {
             _ if rows.len() > limit => end,
-            Some((name, value)) => {
+            Some((name, value)) if query.base.is_none() => {
                 let text = list.last_candidate();
                 let ask = || {
                     let ask = list.bounds(text.clone()).bind(name.clone()).bind(value.clone());
@@ -168,15 +208,12 @@ impl Shared {
                     .map(|row| Ok::<(i64, OperationId), StoreError>((column(row, 0)?, id_column(row, 1)?)))
                     .transpose()?
             }
-            None => None,
+            _ => None,
         };
         Ok(Page::new(items, more.map(|(ticks, id)| query.token(ticks, id))))
     }
 }
 
 fn typed(ask: SqlQuery<'static, Postgres, PgArguments>, query: &Query) -> SqlQuery<'static, Postgres, PgArguments> {
-    match &query.type_name {
-        Some(name) => ask.bind(name.clone()),
-        None => ask,
-    }
+    [&query.type_name, &query.group].into_iter().flatten().fold(ask, |ask, name| ask.bind(name.clone()))
 }

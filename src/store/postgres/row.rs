@@ -23,7 +23,11 @@ pub(super) struct Row {
     pub(super) ended: Option<i64>,
     pub(super) holder: Option<i64>,
     pub(super) record: Vec<u8>,
-    /// Names and values; written by a create alone, for they never change.
+    /// Written by a create alone, for they never change: this and all that follows.
+    pub(super) deadline: Option<i64>,
+    pub(super) group: Option<String>,
+    pub(super) unique_key: Option<String>,
+    /// Names and values; of a further attempt its base too, under the name that no label has.
     pub(super) labels: Vec<(String, String)>,
 }
 
@@ -31,6 +35,9 @@ impl Row {
     pub(super) fn live(operation: &Operation) -> Result<Self, StoreError> {
         let record = encode(Entry::Live(Box::new(operation.clone())))?;
         let stamps = operation.stamps();
+        let base =
+            (operation.id().attempt_number() > 1).then(|| (String::new(), operation.id().base().to_string()));
+        let labels = operation.labels().map(|(name, value)| (name.into(), value.into()));
         let running = operation.status() == crate::model::Status::Running;
         Ok(Self {
             id: operation.id().clone(),
@@ -41,7 +48,10 @@ impl Row {
             ended: operation.is_terminal().then(|| stamps.last_action.ticks()),
             holder: operation.holder().filter(|_| running).and_then(holder::instance).map(i64::from),
             record,
-            labels: operation.labels().map(|(name, value)| (name.into(), value.into())).collect(),
+            deadline: stamps.deadline.map(Timestamp::ticks),
+            group: operation.group().map(Into::into),
+            unique_key: operation.unique_key().map(Into::into),
+            labels: base.into_iter().chain(labels).collect(),
         })
     }
 
@@ -59,6 +69,9 @@ impl Row {
             ended: None,
             holder: None,
             record: encode(Entry::Tombstone { id: id.clone(), version, at })?,
+            deadline: None,
+            group: None,
+            unique_key: None,
             labels: Vec::new(),
         })
     }

@@ -9,7 +9,7 @@ use super::options::PostgresOptions;
 use crate::store::StoreError;
 
 /// In order; each is applied once. A released one never changes.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("migrations/0001.sql"), include_str!("migrations/0002.sql")];
 /// The oldest server with `pg_current_xact_id`.
 const OLDEST_SERVER: i32 = 130_000;
 /// Instances skipped when a store turns up in another place: those that the original has given since.

@@ -60,11 +60,14 @@ pub(super) struct Statements {
     pub(super) swap_group: Statement,
     pub(super) remove_group: Statement,
     pub(super) load: Statement,
+    pub(super) taken: Statement,
     pub(super) counts: Statement,
+    pub(super) group_counts: Statement,
     pub(super) types: Statement,
     pub(super) fold: Statement,
     pub(super) quiet: Statement,
     pub(super) orphaned: Statement,
+    pub(super) due: Statement,
     pub(super) renew: Statement,
     pub(super) leave: Statement,
     pub(super) changes: Statement,
@@ -98,7 +101,10 @@ impl Statements {
                 .replace("{durable}", if options.trust_server { "false" } else { "true" })
         };
         let write = |template: &str, patience, unlabelled: &str| {
+            // A loser has changed nothing, and others wait for its lock: it need not wait for the disk.
+            let lost = ",\n    CASE WHEN NOT EXISTS (SELECT FROM new) THEN set_config('synchronous_commit', 'off', true) END AS lost";
             let text = template.replace("{here}", &here(patience)).replace("{unlabelled}", unlabelled);
+            let text = text.replace("{lost}", if patience == Patience::Within { "" } else { lost });
             Statement(spell(&text).into())
         };
         let thrice = |template: &str, unlabelled: &str| Thrice {
@@ -117,11 +123,14 @@ impl Statements {
             swap_group: write(swap_group, Patience::Short, ""),
             remove_group: write(swap_group, Patience::Short, unlabelled),
             load: plain(include_str!("sql/load.sql")),
+            taken: plain(include_str!("sql/taken.sql")),
             counts: plain(include_str!("sql/counts.sql")),
+            group_counts: plain(include_str!("sql/group_counts.sql")),
             types: plain("SELECT DISTINCT type FROM {s}.tally WHERE type <> ''"),
             fold: plain(include_str!("sql/fold.sql")),
             quiet: plain(include_str!("sql/quiet.sql")),
             orphaned: plain(include_str!("sql/orphaned.sql")),
+            due: plain(include_str!("sql/due.sql")),
             renew: plain(include_str!("sql/renew.sql")),
             leave: plain(include_str!("sql/leave.sql")),
             changes: plain(include_str!("sql/changes.sql")),
@@ -146,10 +155,13 @@ impl Statements {
             ("swap_group", &self.swap_group),
             ("remove_group", &self.remove_group),
             ("load", &self.load),
+            ("taken", &self.taken),
             ("counts", &self.counts),
+            ("group_counts", &self.group_counts),
             ("fold", &self.fold),
             ("quiet", &self.quiet),
             ("orphaned", &self.orphaned),
+            ("due", &self.due),
             ("renew", &self.renew),
             ("leave", &self.leave),
             ("changes", &self.changes),

@@ -34,6 +34,11 @@ impl Shared {
         counts_of(&self.ask(|| self.statements.counts.query()).await?)
     }
 
+    /// Counted anew each time, from an index of the group alone.
+    pub(super) async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        counts_of(&self.ask(|| self.statements.group_counts.query().bind(group.to_owned())).await?)
+    }
+
     pub(super) async fn fold(&self) -> Result<(), StoreError> {
         self.unfolded.store(0, Ordering::Relaxed);
         self.ask(|| self.statements.fold.query().bind(WORTH)).await?;

@@ -73,8 +73,8 @@ fn check(row: &PgRow, counted: &mut Counts) -> Result<Vec<&'static str>, StoreEr
     let labels = column::<Option<Vec<String>>>(row, 12)?.unwrap_or_default();
     match decode(&id, column(row, 10)?)? {
         Entry::Live(operation) => {
-            let Row { version: own, status: of, type_name, created, ended, holder, labels: wanted, .. } =
-                Row::live(&operation)?;
+            let row_of = Row::live(&operation)?;
+            let Row { version: own, status: of, type_name, created, ended, holder, labels: wanted, .. } = row_of;
             counted.add(operation.type_name(), operation.status(), 1);
             expect(version_columns(own) == version, "has another version in its columns");
             expect(of == status && !deleted, "has another status in its columns");
@@ -82,6 +82,9 @@ fn check(row: &PgRow, counted: &mut Counts) -> Result<Vec<&'static str>, StoreEr
             let stamps = (column(row, 6)?, column(row, 7)?);
             expect((created, ended) == stamps, "has other times in its columns");
             expect(holder == column(row, 8)?, "has another holder in its columns");
+            expect(row_of.deadline == column(row, 13)?, "has another deadline in its columns");
+            expect(row_of.group == column(row, 14)?, "has another group in its columns");
+            expect(row_of.unique_key == column(row, 15)?, "has another unique key in its columns");
             let wanted: Vec<_> = wanted.iter().map(|(name, value)| format!("{name}={value}")).collect();
             expect(wanted == labels, "has other labels in their table");
         }

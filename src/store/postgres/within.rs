@@ -57,6 +57,7 @@ impl PostgresStore {
         let outcome = alone(connection, &self.shared.statements, &write, Patience::Within, false).await;
         match outcome.map_err(|failed| StoreError::definite(failed.to_string()))? {
             Written::Stored => Ok(Swap::Stored),
+            Written::Taken(id, bytes) => Ok(Swap::Taken(decode_live(&id, &bytes)?)),
             Written::Lost(None) => Ok(Swap::Lost(None)),
             Written::Lost(Some(bytes)) => Ok(Swap::Lost(Some(decode_live(&write.row.id, &bytes)?))),
         }

@@ -12,7 +12,7 @@ use sqlx::{Connection as _, PgConnection, Postgres};
 use super::failure::Failed;
 use super::row::{Row, version_columns, written};
 use super::sql::{Patience, Statements};
-use crate::model::Version;
+use crate::model::{OperationId, Version};
 
 /// A row and the version that it replaces.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) enum Written {
     Stored,
     /// The record bytes that were there instead, if any.
     Lost(Option<Vec<u8>>),
+    /// Who holds the unique key.
+    Taken(OperationId, Vec<u8>),
 }
 
 /// Sends a statement. Behind a pooler it runs inside a transaction, so that its parts meet one server.
@@ -47,6 +49,11 @@ pub(super) async fn rows(
     Ok(rows)
 }
 
+/// Whether a create failed because another operation holds its key.
+fn is_taken(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.constraint() == Some("operation_unique"))
+}
+
 /// Writes one row by itself.
 pub(super) async fn alone(
     connection: &mut PgConnection,
@@ -64,13 +71,27 @@ pub(super) async fn alone(
         let query = query.bind(row.id.to_string()).bind(birth).bind(n).bind(instance).bind(row.status);
         let query = query.bind(row.type_name.clone().unwrap_or_default()).bind(row.created.unwrap_or_default());
         let query = query.bind(row.ended).bind(row.holder).bind(row.record.clone()).bind(names).bind(values);
-        let answer = rows(connection, query, pooler).await.map_err(sent)?;
+        let query = query.bind(row.deadline).bind(row.group.clone()).bind(row.unique_key.clone());
+        let answer = match rows(connection, query, pooler).await {
+            // Somebody else with the same key came at the same moment and was first.
+            Err(error) if patience != Patience::Within && is_taken(&error) => Vec::new(),
+            answer => answer.map_err(sent)?,
+        };
         if answer.first().map(|row| written::<bool>(row, 0)).transpose()?.unwrap_or(false) {
             return Ok(Written::Stored);
         }
         let query = statements.load.query().bind(row.id.to_string());
         // The write was refused: a failure to see by what leaves nothing in doubt.
         let found = rows(connection, query, pooler).await.map_err(|error| Failed::unsent(&error))?;
+        if let (None, Some(key)) = (found.first(), &row.unique_key) {
+            let query = statements.taken.query().bind(key.clone());
+            let found = rows(connection, query, pooler).await.map_err(|error| Failed::unsent(&error))?;
+            if let Some(row) = found.first() {
+                let id: &str = written(row, 0)?;
+                let id = id.parse().map_err(|_| Failed::refused("the holder of a key has no id"))?;
+                return Ok(Written::Taken(id, written(row, 1)?));
+            }
+        }
         return Ok(Written::Lost(found.first().map(|row| written(row, 0)).transpose()?));
     };
     let (old_birth, old_n, old_instance) = version_columns(expected);

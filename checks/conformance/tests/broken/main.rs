@@ -17,47 +17,16 @@ use std::time::Duration;
 
 use longrun::conformance::{EngineOpener, MemoryOpener, Opener, Promise, Verdict, promises};
 use longrun::store::{SledEngine, SledOptions, StoreError};
+use longrun_checks_conformance::broken::flaw::{Flaw, FlawedOpener, WHOLE};
+use longrun_checks_conformance::broken::flaws;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-
-mod close;
-mod counts;
-mod durability;
-mod feed;
-mod flaw;
-mod hints;
-mod idle;
-mod input;
-mod made;
-mod page;
-mod swap;
-mod verify;
-mod visibility;
-
-use flaw::{Flaw, FlawedOpener, WHOLE};
 
 /// Broken promises of stores that break more than one, and why that cannot be otherwise.
 const ALSO: &[(&str, &str, &str)] = &[];
 
 /// A broken store may hang: this is when.
 const WATCHDOG: Duration = Duration::from_secs(20);
-
-fn flaws() -> Vec<&'static Flaw> {
-    let themes: [&'static [Flaw]; 11] = [
-        swap::FLAWS,
-        visibility::FLAWS,
-        durability::FLAWS,
-        page::FLAWS,
-        counts::FLAWS,
-        feed::FLAWS,
-        idle::FLAWS,
-        hints::FLAWS,
-        verify::FLAWS,
-        close::FLAWS,
-        input::FLAWS,
-    ];
-    themes.into_iter().flatten().collect()
-}
 
 fn name(promise: &Promise) -> String {
     format!("{}::{}", promise.theme, promise.name)
@@ -81,7 +50,7 @@ async fn unbroken_wrapper_keeps_all() {
 }
 
 fn data_sync(folder: &Path) -> Result<SledEngine, StoreError> {
-    SledEngine::open(&SledOptions::new(folder).sync_flag(false))
+    SledEngine::open(&SledOptions::new(folder).sync_flag(false).journal_bytes(1 << 22))
 }
 
 /// Verdicts by promise.

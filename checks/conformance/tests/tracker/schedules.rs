@@ -100,14 +100,19 @@ impl Store for Stepped {
         self.gate.pass().await;
         self.inner.counts().await
     }
+    async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {
+        self.gate.pass().await;
+        self.inner.group_counts(group).await
+    }
     async fn idle(
         &self,
         which: &Idle,
         after: Option<&OperationId>,
         limit: NonZeroU32,
     ) -> Result<Vec<OperationId>, StoreError> {
-        // A sweep asks for orphans first. There are none in any schedule: no step of the race.
-        if *which != Idle::Orphaned {
+        // A sweep asks for orphans and for what is past its deadline first. There are none in any schedule: no
+        // step of the race.
+        if matches!(which, Idle::Quiet { .. }) {
             self.gate.pass().await;
         }
         self.inner.idle(which, after, limit).await

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use std::{panic, thread};
 
+use longrun::store::SledOptions;
 use longrun::{Failure, NewOperation, Operation, OperationId, Patch, Status, Tracker};
 use tokio::runtime::{Builder, Runtime};
 
@@ -30,6 +31,12 @@ fn runtime(number: u64) -> Runtime {
     let mut builder =
         if number.is_multiple_of(2) { Builder::new_multi_thread() } else { Builder::new_current_thread() };
     builder.worker_threads(2).enable_all().build().unwrap()
+}
+
+async fn opened(path: &Path) -> Tracker {
+    // Read at each of two thousand opens.
+    let options = SledOptions::new(path).journal_bytes(1 << 21);
+    Tracker::builder().open_with(options).await.unwrap()
 }
 
 async fn write(tracker: Tracker, acked: Acked, acks: Arc<AtomicU64>, name: String) {
@@ -92,7 +99,7 @@ fn runtime_may_go_at_any_time() {
             let path = folder.path().join(format!("jobs-{}", number / 50));
             let open = runtime(number);
             open.block_on(async {
-                let tracker = Tracker::open(&path).await.unwrap();
+                let tracker = opened(&path).await;
                 assert_eq!(tracker.verify().await.unwrap().problems, Vec::<String>::new());
                 for writer in 0..WRITERS {
                     let (acked, acks) = (Arc::clone(&acked), Arc::clone(&acks));
@@ -109,7 +116,7 @@ fn runtime_may_go_at_any_time() {
             drop(open);
             let check = runtime(number / 2);
             check.block_on(async {
-                let tracker = Tracker::open(&path).await.unwrap();
+                let tracker = opened(&path).await;
                 let acked = std::mem::take(&mut *acked.lock().unwrap());
                 for (id, acked) in acked {
                     let found = tracker.get(&id).await.ok();

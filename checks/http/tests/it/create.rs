@@ -33,6 +33,56 @@ async fn rule_093_new_ones_are_not_started() {
 }
 
 #[tokio::test]
+async fn a_deadline_is_set_by_create_alone() {
+    let server = Server::new().await;
+    let body = r#"{"id":"a","deadlineDateTime":"2026-03-01T15:30:00.5+03:00"}"#;
+    let created = server.post(SET, body).await;
+    assert_eq!(created.is(201).member("deadlineDateTime"), "2026-03-01T15:30:00.5+03:00");
+    // Read-only from then on, like everything that create alone sets.
+    let patch = r#"{"deadlineDateTime":"2036-01-01T00:00:00Z","statusDetail":"x"}"#;
+    let record = server.tracker.get(&"a".parse().unwrap()).await.unwrap();
+    let reply = server.patch(&record, patch).await;
+    assert_eq!(reply.is(200).member("deadlineDateTime"), "2026-03-01T15:30:00.5+03:00");
+    let shown = server.get(&format!("{SET}/a?$select=deadlineDateTime")).await;
+    assert_eq!(shown.is(200).member("deadlineDateTime"), "2026-03-01T15:30:00.5+03:00");
+    server.post(SET, r#"{"deadlineDateTime":null}"#).await.is(201);
+    for wrong in ["\"tomorrow\"", "7", "\"2026-02-30T00:00:00Z\""] {
+        let reply = server.post(SET, &format!(r#"{{"deadlineDateTime":{wrong}}}"#)).await;
+        reply.refused(400, "invalidPropertyValue").about("deadlineDateTime");
+    }
+    let late = r#"{"status":"Running","deadlineDateTime":"2026-03-01T11:00:00Z"}"#;
+    server.post(SET, late).await.refused(409, "deadlineExceeded").about("status");
+}
+
+#[tokio::test]
+async fn a_held_key_answers_its_holder() {
+    let server = Server::new().await;
+    let first = server.post(SET, r#"{"id":"a","group":"nights","uniqueKey":"nightly"}"#).await;
+    assert_eq!((first.is(201).member("uniqueKey"), first.member("group")), ("nightly".into(), "nights".into()));
+    let again = server.post(SET, r#"{"id":"b","uniqueKey":"nightly"}"#).await;
+    assert_eq!(again.is(200).member("id"), "a");
+    assert!(again.header("location").is_some_and(|location| location.ends_with("/a")));
+    let record = server.tracker.get(&"a".parse().unwrap()).await.unwrap();
+    again.shows(&record);
+    // Read-only from then on; a trace is kept as it came.
+    let body = r#"{"uniqueKey":"other","group":7,"traceParent":null,"log":[],"statusDetail":"x"}"#;
+    assert_eq!(server.patch(&record, body).await.is(200).member("uniqueKey"), "nightly");
+    server.tracker.cancel(record.id()).await.unwrap();
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let body = format!(r#"{{"id":"b","uniqueKey":"nightly","traceParent":"{trace}"}}"#);
+    assert_eq!(server.post(SET, &body).await.is(201).member("traceParent"), trace);
+    for (member, value) in
+        [("uniqueKey", "\"\""), ("group", "\"\""), ("group", "7"), ("traceParent", "\"00-0-0-0\"")]
+    {
+        let reply = server.post(SET, &format!(r#"{{"{member}":{value}}}"#)).await;
+        reply.refused(400, "invalidPropertyValue").about(member);
+    }
+    let listed = server.get(&format!("{SET}?$filter=group%20eq%20%27nights%27&$count=true")).await;
+    assert_eq!(listed.is(200).json()["@odata.count"], 1);
+    assert_eq!(server.get(&format!("{SET}/$count?$filter=group%20eq%20%27none%27")).await.is(200).text(), "0");
+}
+
+#[tokio::test]
 async fn rule_094_the_clients_creation_is_ignored() {
     let server = Server::new().await;
     let reply =

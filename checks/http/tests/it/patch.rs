@@ -180,3 +180,28 @@ async fn rule_034_parameters_of_the_media_type_are_accepted() {
     assert_eq!(JSON.1, "application/json");
     assert_eq!(server.record(&operation).await.progress().unwrap().percent(), 3);
 }
+
+#[tokio::test]
+async fn progress_in_a_unit_tells_the_percentage() {
+    let server = Server::new().await;
+    let operation = server.created().await;
+    let body = r#"{"status":"Running","progress":{"done":1,"total":4,"unit":"rows"}}"#;
+    let reply = server.patch(&operation, body).await;
+    assert_eq!(reply.is(200).json()["progress"], serde_json::json!({"done": 1, "total": 4, "unit": "rows"}));
+    assert_eq!(reply.json()["percentageComplete"], 25);
+    let whole = reply.text().to_owned();
+    assert_eq!(server.patch(&operation, &whole).await.is(200).text(), whole, "sent back it is no change");
+    server.patch(&operation, r#"{"progress":null}"#).await.is(200);
+    let back = r#"{"progress":{"done":0,"total":4,"unit":"rows"}}"#;
+    server.patch(&operation, back).await.refused(409, "progressRegressed").about("progress");
+    for (value, code, target) in [
+        (r#"{"done":1}"#, "invalidPropertyValue", "progress/total"),
+        (r#"{"done":-1,"total":4}"#, "invalidPropertyValue", "progress/done"),
+        (r#"{"done":5,"total":4}"#, "invalidPropertyValue", "progress/done"),
+        (r#"{"done":1,"total":4,"per":2}"#, "unknownProperty", "progress/per"),
+        ("[1,4]", "invalidPropertyValue", "progress"),
+    ] {
+        let reply = server.patch(&operation, &format!(r#"{{"progress":{value}}}"#)).await;
+        reply.refused(400, code).about(target);
+    }
+}

@@ -8,10 +8,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use longrun::OperationId;
 use longrun::conformance::{Hold, Opener, Place};
-use longrun::store::{PostgresStore, Store, StoreError};
-use longrun_checks_postgres::{Held, Server, Settings};
+use longrun::store::{PostgresOptions, PostgresStore, Store, StoreError};
+use longrun_checks_postgres::{Held, Server, Settings, pool_options};
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 
 /// Servers that no place uses at the moment.
 static IDLE: Mutex<Vec<Arc<Server>>> = Mutex::new(Vec::new());
@@ -36,7 +36,7 @@ impl Opener for PostgresOpener {
         let settings = Settings { lines: vec!["autovacuum = off".into()], port: None };
         let server = idle.unwrap_or_else(|| Arc::new(Server::start_with(&settings)));
         let way = server.database().await;
-        let admin = PgPoolOptions::new().max_connections(2).connect_lazy_with(way.clone());
+        let admin = pool_options(2).connect_lazy_with(way.clone());
         Ok(Box::new(Database { server, way, open: Mutex::default(), admin }))
     }
 }
@@ -50,8 +50,10 @@ impl Drop for Database {
 #[async_trait]
 impl Place for Database {
     async fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
-        let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(self.way.clone());
-        let store = PostgresStore::connect(pool.clone()).await?;
+        let pool = pool_options(8).connect_lazy_with(self.way.clone());
+        // A machine that stands still for a while is no failure.
+        let options = PostgresOptions::default().patience(Duration::from_mins(10));
+        let store = PostgresStore::connect_with(pool.clone(), options).await?;
         self.open.lock().unwrap().push((store.clone(), pool));
         Ok(Arc::new(store))
     }

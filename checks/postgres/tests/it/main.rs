@@ -8,6 +8,7 @@
 )]
 
 mod support;
+mod unique;
 
 mod basics;
 mod conformance;
@@ -16,7 +17,12 @@ mod faults;
 mod feed;
 mod groups;
 mod leases;
+mod linear;
 mod lists;
+mod moving;
 mod opening;
+mod orphans;
+mod plans;
 mod pooled;
 mod races;
+mod signals;

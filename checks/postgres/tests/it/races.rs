@@ -6,14 +6,14 @@ use longrun::model::{NewOperation, Patch};
 use longrun::store::{Durability, PostgresStore, Store, Swap};
 use longrun_checks_postgres::Server;
 
-use crate::support::{create, first, next, run, sound};
+use crate::support::{create, first, next, patient, run, sound};
 
 const RACES: u64 = 10_000;
 const AT_ONCE: u64 = 16;
 
 async fn two(server: &Server) -> [PostgresStore; 2] {
     let pool = server.pool(16).await;
-    [PostgresStore::connect(pool.clone()).await.unwrap(), PostgresStore::connect(pool).await.unwrap()]
+    [patient(&pool).await, patient(&pool).await]
 }
 
 #[tokio::test(flavor = "multi_thread")]

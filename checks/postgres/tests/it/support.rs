@@ -2,9 +2,10 @@
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use longrun::model::{Applied, NewOperation, Operation, OperationId, Patch, Rules, Timestamp};
-use longrun::store::{Counts, Durability, PostgresStore, Store, Swap};
+use longrun::store::{Counts, Durability, PostgresOptions, PostgresStore, Store, Swap};
 use longrun::{Failure, Status};
 
 static BIRTH: AtomicU64 = AtomicU64::new(1);
@@ -19,6 +20,12 @@ pub(crate) fn at(tick: i64) -> Timestamp {
 
 pub(crate) fn limit(limit: u32) -> NonZeroU32 {
     NonZeroU32::new(limit).unwrap()
+}
+
+/// A store that waits for locked rows for as long as it takes: a machine that stands still is no failure.
+pub(crate) async fn patient(pool: &sqlx::PgPool) -> PostgresStore {
+    let options = PostgresOptions::default().patience(Duration::from_hours(1));
+    PostgresStore::connect_with(pool.clone(), options).await.unwrap()
 }
 
 /// The first record of an operation.

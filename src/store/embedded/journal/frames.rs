@@ -11,13 +11,11 @@ use std::path::Path;
 use super::super::engine::EngineError;
 use crate::store::StoreError;
 
-/// Bytes of a half. The engine must be filled once for each of them.
-pub(super) const HALF: usize = 8 * 1024 * 1024;
 const SECTOR: usize = 512;
 const HEADER: usize = 24;
 /// Never in a text, so never at the start of a sector by somebody's will.
 const MARK: [u8; 8] = *b"\xfflrjrnl1";
-/// The first sector: mark, the journal's number, CRC-32.
+/// The first sector: mark, the journal's number, bytes of a half, CRC-32.
 const HEAD: usize = SECTOR;
 const TAG: [u8; 8] = *b"\xfflrhead1";
 
@@ -49,6 +47,8 @@ pub(super) struct Frames {
     file: File,
     /// The journal's number, which the engine knows too.
     pub(super) number: u64,
+    /// Bytes of a half. The engine must be filled once for each of them.
+    pub(super) size: usize,
     half: usize,
     end: usize,
     pub(super) generation: u64,
@@ -56,12 +56,13 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Makes an empty journal: written whole beside its place, synced, and moved there.
-    pub(super) fn create(path: &Path, number: u64) -> io::Result<()> {
+    pub(super) fn create(path: &Path, number: u64, size: usize) -> io::Result<()> {
         let building = path.with_extension("tmp");
-        let mut bytes = vec![0; HEAD + 2 * HALF];
-        let mut head = Vec::with_capacity(20);
+        let mut bytes = vec![0; HEAD.saturating_add(size.saturating_mul(2))];
+        let mut head = Vec::with_capacity(28);
         head.extend_from_slice(&TAG);
         head.extend_from_slice(&number.to_le_bytes());
+        head.extend_from_slice(&u64::try_from(size).unwrap_or(u64::MAX).to_le_bytes());
         head.extend_from_slice(&crc32fast::hash(&head).to_le_bytes());
         for (slot, byte) in bytes.iter_mut().zip(head) {
             *slot = byte;
@@ -80,14 +81,12 @@ impl Frames {
     pub(super) fn open(path: &Path) -> Result<(Self, Found), StoreError> {
         let corrupt = |what: &str| StoreError::Corrupt(format!("{}: {what}", path.display()));
         let mut file = File::options().read(true).write(true).open(path).map_err(StoreError::definite)?;
-        let mut bytes = vec![0; HEAD + 2 * HALF];
-        file.read_exact(&mut bytes).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => corrupt("shorter than a journal"),
-            _ => StoreError::definite(error),
-        })?;
-        let (head, halves) = bytes.split_at(HEAD);
-        let number = head_number(head).ok_or_else(|| corrupt("is no journal of this version"))?;
-        let (first, second) = halves.split_at(HALF);
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(StoreError::definite)?;
+        let (head, halves) = bytes.split_at_checked(HEAD).ok_or_else(|| corrupt("shorter than a journal"))?;
+        let (number, size) = read_head(head).ok_or_else(|| corrupt("is no journal of this version"))?;
+        let (first, rest) = halves.split_at_checked(size).ok_or_else(|| corrupt("shorter than a journal"))?;
+        let (second, _) = rest.split_at_checked(size).ok_or_else(|| corrupt("shorter than a journal"))?;
         let [first, second] = [read(first), read(second)];
         // The newer one is the one in use.
         let half = usize::from(second.half.generation > first.half.generation);
@@ -95,7 +94,8 @@ impl Frames {
         if !newer.clean && (newer.gap || newer.late_start || older.gap) {
             return Err(corrupt("a frame in the middle cannot be read"));
         }
-        let frames = Self { file, number, half, end: newer.half.end, generation: newer.half.generation.max(1) };
+        let frames =
+            Self { file, number, size, half, end: newer.half.end, generation: newer.half.generation.max(1) };
         let clean = newer.clean;
         Ok((frames, Found { halves: [older.half, newer.half], clean }))
     }
@@ -105,9 +105,14 @@ impl Frames {
         self.file.sync_data()
     }
 
+    /// Bytes of the half in use that are written.
+    pub(super) fn end(&self) -> usize {
+        self.end
+    }
+
     /// Whether a payload of this length fits into the half in use.
     pub(super) fn fits(&self, length: usize) -> bool {
-        self.end.saturating_add(padded(length)) <= HALF
+        self.end.saturating_add(padded(length)) <= self.size
     }
 
     /// Goes on in the other half, whose frames are no longer needed.
@@ -129,7 +134,7 @@ impl Frames {
         for (slot, byte) in payload.iter_mut().zip(header) {
             *slot = byte;
         }
-        let at = HEAD.saturating_add(self.half.saturating_mul(HALF)).saturating_add(self.end);
+        let at = HEAD.saturating_add(self.half.saturating_mul(self.size)).saturating_add(self.end);
         self.file.seek(SeekFrom::Start(u64::try_from(at)?))?;
         self.file.write_all(payload)?;
         self.file.sync_data()?;
@@ -142,8 +147,10 @@ impl Frames {
 #[cfg(feature = "sled")]
 pub(super) fn salvage(path: &Path) -> io::Result<Vec<Change>> {
     let bytes = fs::read(path)?;
+    // What is left of a damaged file may have no head: then all of it is read as one.
+    let size = bytes.get(..HEAD).and_then(read_head).map_or(bytes.len().max(1), |(_, size)| size);
     let mut halves: Vec<Half> =
-        bytes.get(HEAD..).unwrap_or_default().chunks(HALF).map(|half| read(half).half).collect();
+        bytes.get(HEAD..).unwrap_or_default().chunks(size).map(|half| read(half).half).collect();
     halves.sort_by_key(|half| half.generation);
     Ok(halves.into_iter().flat_map(|half| half.changes).collect())
 }
@@ -175,10 +182,13 @@ fn frame_sum(generation: u64, body: &[u8]) -> u32 {
     sum.finalize()
 }
 
-fn head_number(head: &[u8]) -> Option<u64> {
+/// The journal's number, and bytes of a half.
+fn read_head(head: &[u8]) -> Option<(u64, usize)> {
     let (number, rest) = head.strip_prefix(&TAG)?.split_first_chunk::<8>()?;
+    let (size, rest) = rest.split_first_chunk::<8>()?;
     let (sum, _) = rest.split_first_chunk::<4>()?;
-    (crc32fast::hash(head.get(..16)?) == u32::from_le_bytes(*sum)).then_some(u64::from_le_bytes(*number))
+    let size = usize::try_from(u64::from_le_bytes(*size)).ok().filter(|size| *size > 0)?;
+    (crc32fast::hash(head.get(..24)?) == u32::from_le_bytes(*sum)).then_some((u64::from_le_bytes(*number), size))
 }
 
 /// A half as it was read.

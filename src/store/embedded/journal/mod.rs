@@ -26,8 +26,16 @@ use self::frames::Frames;
 const MARK: &[u8] = b"\0\0journal";
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
-/// A frame is cut off here, so that one group cannot need more than a half.
-const FRAME: usize = frames::HALF / 4;
+/// Syncs of the engine while it is filled: small writes hold up the journal's least.
+const SYNCS: usize = 32;
+/// Puts into the engine in a row.
+const STEP: usize = 64;
+/// A filler that is ahead waits so long after each step.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Bytes of a half, unless another size is asked for.
+const HALF: usize = 32 * 1024 * 1024;
+/// No half is smaller: the longest records go into one frame.
+const MIN_HALF: usize = 1024 * 1024;
 
 /// Every change that can still be read in a journal's file, in order.
 #[cfg(feature = "sled")]
@@ -66,6 +74,11 @@ struct Overlay {
     keys: HashMap<u64, Vec<Key>>,
     /// The generation that is being written.
     current: u64,
+    /// Bytes of its half that are written, of so many.
+    used: usize,
+    size: usize,
+    /// Somebody waits for the other half.
+    waits: bool,
     /// Generations up to here are in the engine, synced.
     filled: u64,
     /// Why the engine could not be filled.
@@ -105,13 +118,16 @@ impl<E: Engine> Journaled<E> {
     /// Opens the journal of an engine, made if the engine has none yet.
     ///
     /// `Corrupt` where the journal is missing, of another engine, or damaged. With `fills`, a thread fills the
-    /// engine; without, nothing is written unless something is put.
-    pub fn open(inner: E, path: &Path, fills: bool) -> Result<Self, StoreError> {
+    /// engine; without, nothing is written unless something is put. `bytes` is the size of a new file: the
+    /// larger it is, the seldomer is an operation that changes often put into the engine, and the longer
+    /// takes the open after a crash. 64 MiB without it.
+    pub fn open(inner: E, path: &Path, fills: bool, bytes: Option<u64>) -> Result<Self, StoreError> {
+        let half = bytes.map_or(HALF, |bytes| usize::try_from(bytes / 2).unwrap_or(HALF).max(MIN_HALF));
         let corrupt = |what: &str| StoreError::Corrupt(format!("{}: {what}", path.display()));
         let known = inner.get(MARK).map_err(StoreError::definite)?;
         if known.is_none() {
             let number = random();
-            Frames::create(path, number).map_err(StoreError::definite)?;
+            Frames::create(path, number, half).map_err(StoreError::definite)?;
             inner.put(MARK, &number.to_le_bytes()).map_err(StoreError::definite)?;
             inner.sync().map_err(StoreError::definite)?;
         } else if !path.exists() {
@@ -126,6 +142,8 @@ impl<E: Engine> Journaled<E> {
         let [older, newer] = found.halves;
         let mut overlay = Overlay {
             current: frames.generation,
+            size: frames.size,
+            used: frames.end(),
             filled: frames.generation.saturating_sub(1),
             ..Overlay::default()
         };
@@ -182,13 +200,15 @@ impl<E> Core<E> {
         let mut rest = changes.into_iter().peekable();
         while rest.peek().is_some() {
             let (mut payload, mut some) = (frames::payload(), Vec::new());
-            while let Some((key, value)) = rest.next_if(|_| payload.len() < FRAME) {
+            // Cut off there, one group cannot need more than a half.
+            while let Some((key, value)) = rest.next_if(|_| payload.len() < writer.frames.size / 4) {
                 frames::push(&mut payload, &key, value.as_deref());
                 some.push((key, value));
             }
             self.make_room(writer, payload.len())?;
             writer.frames.append(&mut payload)?;
             let mut overlay = self.overlay();
+            overlay.used = writer.frames.end();
             for (key, value) in some {
                 overlay.set(writer.frames.generation, key, value);
             }
@@ -205,8 +225,11 @@ impl<E> Core<E> {
         // The other half holds the generation before this one.
         while overlay.filled < overlay.current.saturating_sub(1) {
             overlay.check()?;
+            overlay.waits = true;
+            self.turned.notify_all();
             overlay = self.turned.wait(overlay).unwrap_or_else(PoisonError::into_inner);
         }
+        (overlay.waits, overlay.used) = (false, 0);
         writer.frames.turn();
         overlay.current = writer.frames.generation;
         drop(overlay);
@@ -249,24 +272,41 @@ impl<E: Engine> Core<E> {
         }
     }
 
+    /// Waits a moment where the engine is filled faster than the other half: callers need the processor and
+    /// the disk in the meantime.
+    fn pace(&self, done: usize, of: usize) {
+        let overlay = self.overlay();
+        // Done when three quarters of the other half are used: nobody shall wait for the end.
+        let ahead = done.saturating_mul(overlay.size / 4 * 3) > overlay.used.saturating_mul(of);
+        if ahead && !overlay.waits && !overlay.ends {
+            drop(self.turned.wait_timeout(overlay, PAUSE));
+        }
+    }
+
     fn fill_generation(&self, generation: u64) -> Result<(), EngineError> {
         let keys = self.overlay().keys.get(&generation).cloned().unwrap_or_default();
-        for key in keys {
-            let newest = self.overlay().values.get(&key).map(|value| (value.generation, value.bytes.clone()));
+        for (done, key) in keys.iter().enumerate() {
+            if done.is_multiple_of(keys.len().div_ceil(SYNCS)) {
+                self.inner.sync()?;
+            }
+            if done.is_multiple_of(STEP) {
+                self.pace(done, keys.len());
+            }
+            let newest = self.overlay().values.get(key).map(|value| (value.generation, value.bytes.clone()));
             // Written again since: it is filled with that generation.
             let Some((_, bytes)) = newest.filter(|(of, _)| *of == generation) else { continue };
             match &bytes {
-                Some(bytes) => self.inner.put(&key, bytes)?,
-                None => self.inner.purge(&key)?,
+                Some(bytes) => self.inner.put(key, bytes)?,
+                None => self.inner.purge(key)?,
             }
             let mut overlay = self.overlay();
-            let same = overlay.values.get(&key).is_some_and(|value| match (&value.bytes, &bytes) {
+            let same = overlay.values.get(key).is_some_and(|value| match (&value.bytes, &bytes) {
                 (Some(now), Some(then)) => Arc::ptr_eq(now, then),
                 (None, None) => value.generation == generation,
                 _ => false,
             });
             if same {
-                overlay.values.remove(&key);
+                overlay.values.remove(key);
             }
         }
         self.inner.sync()?;

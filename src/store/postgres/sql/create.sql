@@ -1,13 +1,18 @@
 WITH here AS MATERIALIZED ({here}),
 new AS (
     INSERT INTO {s}.operation AS o
-        (id, feed, birth, n, instance, status, type, created, ended, holder, written, deleted, record)
-    SELECT $1, here.feed, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), NULL, $10
+        (id, feed, birth, n, instance, status, type, created, ended, holder, written, deleted, record,
+        deadline, group_name, unique_key)
+    SELECT $1, here.feed, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp(), NULL, $10, $13, $14, $15
     FROM here
+    -- Who comes later finds the key taken; of those who come at once the index lets one in.
+    WHERE $15::text IS NULL
+        OR NOT EXISTS (SELECT FROM {s}.operation t WHERE t.unique_key = $15 AND t.status IN (0, 1))
     ON CONFLICT (id) DO UPDATE
     SET feed = excluded.feed, birth = excluded.birth, n = excluded.n, instance = excluded.instance,
         status = excluded.status, type = excluded.type, created = excluded.created, ended = excluded.ended,
-        holder = excluded.holder, written = excluded.written, deleted = NULL, record = excluded.record
+        holder = excluded.holder, written = excluded.written, deleted = NULL, record = excluded.record,
+        deadline = excluded.deadline, group_name = excluded.group_name, unique_key = excluded.unique_key
     WHERE o.status < 0
     RETURNING o.id, o.feed
 ),

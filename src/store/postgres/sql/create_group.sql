@@ -1,19 +1,22 @@
 WITH here AS MATERIALIZED ({here}),
 want AS MATERIALIZED (
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY
-        AS w (id, birth, n, instance, status, type, created, ended, holder, record, place)
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14, $15) WITH ORDINALITY
+        AS w (id, birth, n, instance, status, type, created, ended, holder, record, deadline, group_name,
+            place)
 ),
 new AS (
     INSERT INTO {s}.operation AS o
-        (id, feed, birth, n, instance, status, type, created, ended, holder, written, deleted, record)
+        (id, feed, birth, n, instance, status, type, created, ended, holder, written, deleted, record,
+        deadline, group_name)
     SELECT w.id, here.feed + w.place, w.birth, w.n, w.instance, w.status, w.type, w.created, w.ended, w.holder,
-        clock_timestamp(), NULL, w.record
+        clock_timestamp(), NULL, w.record, w.deadline, w.group_name
     FROM here, want w
     ORDER BY w.place
     ON CONFLICT (id) DO UPDATE
     SET feed = excluded.feed, birth = excluded.birth, n = excluded.n, instance = excluded.instance,
         status = excluded.status, type = excluded.type, created = excluded.created, ended = excluded.ended,
-        holder = excluded.holder, written = excluded.written, deleted = NULL, record = excluded.record
+        holder = excluded.holder, written = excluded.written, deleted = NULL, record = excluded.record,
+        deadline = excluded.deadline, group_name = excluded.group_name, unique_key = NULL
     WHERE o.status < 0
     RETURNING o.id, o.feed, o.type, o.status, o.created
 ),

@@ -25,6 +25,6 @@ counted AS (
     FROM cur, new
     WHERE new.status <> cur.status
 )
-SELECT EXISTS (SELECT FROM new) AS stored, CASE WHEN NOT EXISTS (SELECT FROM new) THEN cur.record END AS record
+SELECT EXISTS (SELECT FROM new) AS stored, CASE WHEN NOT EXISTS (SELECT FROM new) THEN cur.record END AS record{lost}
 FROM cur
 WHERE cur.status >= 0

@@ -1,0 +1,1 @@
+//! Holds an example; see `examples/`.
