@@ -48,6 +48,7 @@ pub(super) async fn stream(asking: &Asking<'_>) -> Result<Response, Fault> {
                 let message = "`Last-Event-ID` is none that this stream gave";
                 Fault::bad("invalidPosition", message).about("Last-Event-ID")
             })?,
+            None if asking.options.latest => call.tracker().latest().await?,
             None => Position::START,
         };
         // A position that the feed no longer reaches back to is told before the stream begins.

@@ -218,7 +218,8 @@ impl Speaks for Graph {
             Place::Set if call.parts.method == Method::POST => (Asks::Entity, Some(media::JSON), Some(Takes::Json)),
             Place::Set => (Asks::List, Some(media::JSON), None),
             Place::Count => (Asks::List, Some(media::TEXT), None),
-            Place::SetEvents | Place::EntityEvents => (Asks::Nothing, Some(media::EVENTS), None),
+            Place::SetEvents => (Asks::Feed, Some(media::EVENTS), None),
+            Place::EntityEvents => (Asks::Nothing, Some(media::EVENTS), None),
             Place::Entity if call.parts.method == Method::PATCH => {
                 (Asks::Entity, Some(media::JSON), Some(Takes::Patch))
             }

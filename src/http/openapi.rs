@@ -57,7 +57,9 @@ fn operation(graph: &Graph, action: Action, below: &str) -> Value {
         }
         Action::Count => ("Count operations", vec![filter()], None, counted(), &[501]),
         Action::Watch => ("Follow an operation", vec![last_event()], None, events(true), &[429]),
-        Action::WatchAll => ("Follow all operations", vec![last_event()], None, events(false), &[410, 429]),
+        Action::WatchAll => {
+            ("Follow all operations", vec![last_event(), latest()], None, events(false), &[410, 429])
+        }
         Action::Create => (
             "Create an operation",
             vec![select(), prefer_return()],
@@ -241,6 +243,10 @@ fn prefer_return() -> Value {
 
 fn if_match() -> Value {
     header("If-Match", &json!({ "type": "string", "pattern": "^(\\*|(W/)?\"[!#-~]*\")$" }))
+}
+
+fn latest() -> Value {
+    query("$deltatoken", &json!({ "type": "string", "enum": ["latest"] }))
 }
 
 fn last_event() -> Value {

@@ -48,6 +48,8 @@ pub(super) enum Asks {
     Entity,
     /// All of a list.
     List,
+    /// `$deltatoken`, where a feed begins.
+    Feed,
 }
 
 /// The query of one request, read.
@@ -60,6 +62,8 @@ pub(super) struct Options {
     pub(super) top: Option<u32>,
     /// `$count=true`.
     pub(super) counts: bool,
+    /// `$deltatoken=latest`: what is there already is not asked for.
+    pub(super) latest: bool,
     /// `$filter`, `$orderby` and `$skiptoken`.
     pub(super) query: Query,
     /// The instant that `$filter` bounds.
@@ -97,7 +101,7 @@ pub(super) fn read(query: Option<&str>, asks: Asks) -> Result<Options, Fault> {
     }
     let mut unsupported = None;
     for (name, value) in &given {
-        if UNSUPPORTED.contains(&&**name) {
+        if UNSUPPORTED.contains(&&**name) && !(asks == Asks::Feed && name == "deltatoken") {
             unsupported = unsupported.or_else(|| Some(not_supported(name)));
         } else if !applies(name, asks) {
             return Err(invalid(name, "does not apply to this address"));
@@ -135,6 +139,7 @@ fn applies(name: &str, asks: Asks) -> bool {
         Asks::Format => name == "format",
         Asks::Entity => name == "format" || name == "select",
         Asks::List => true,
+        Asks::Feed => name == "deltatoken",
     }
 }
 
@@ -183,6 +188,9 @@ impl Options {
                     _ => return Err(invalid(name, "must be true or false")),
                 };
             }
+            // As Graph's delta queries say that they want nothing but what comes.
+            "deltatoken" if trimmed == "latest" => self.latest = true,
+            "deltatoken" => return Err(invalid(name, "must be `latest`; `Last-Event-ID` goes on from a place")),
             "skiptoken" => {
                 let token: PageToken = value
                     .parse()

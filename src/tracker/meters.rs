@@ -12,7 +12,7 @@ use crate::model::{Failure, Operation, Status, TICKS_PER_SECOND, Timestamp};
 /// What every type without a name of its own counts as, and every code that is not the library's.
 const OTHER: &str = "other";
 /// The codes that are told apart: clients may send any.
-const CODES: [&str; 9] = [
+const CODES: [&str; 10] = [
     Failure::FAILED,
     Failure::CANCELLED,
     Failure::ORPHANED,
@@ -21,6 +21,7 @@ const CODES: [&str; 9] = [
     Failure::INTERRUPTED,
     Failure::PANICKED,
     Failure::TIMEOUT,
+    Failure::DEADLINE_EXCEEDED,
     Failure::RESULT_TOO_LARGE,
 ];
 

@@ -28,6 +28,7 @@ use axum::routing::post;
 use longrun::http::{self, Access, Action, Permission, Principal};
 use longrun::store::PostgresStore;
 use longrun::{NewOperation, Status, Tracker};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
 use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
@@ -84,24 +85,37 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let Some(Arguments { address, store, access }) = Arguments::read(std::env::args().skip(1)) else {
         return Err(USAGE.into());
     };
-    let builder =
-        Tracker::builder().retention(None, Status::Completed, MONTH).retention(None, Status::Failed, MONTH);
-    let tracker = match store {
+    // Renders what the library tells the `metrics` facade; its own listener stays off.
+    let recorder = PrometheusBuilder::new().install_recorder()?;
+    let builder = Tracker::builder()
+        .metered_types(["export"])
+        .retention(None, Status::Completed, MONTH)
+        .retention(None, Status::Failed, MONTH);
+    let tracker = match &store {
         Place::Folder(folder) => builder.open(folder).await?,
         Place::Database(url) => {
-            let store = PostgresStore::connect(PgPoolOptions::new().connect(&url).await?).await?;
+            let store = PostgresStore::connect(PgPoolOptions::new().connect(url).await?).await?;
             builder.open_store(Arc::new(store)).await?
         }
     };
     tokio::spawn(tracker.maintain());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
-    http::serve(listener, app(&tracker, &access)).until(end()).await?;
+    http::serve(listener, app(&tracker, &access, recorder)).until(end()).await?;
+    // What runs has ten seconds to end.
     tracker.close(Duration::from_secs(10)).await?;
+    let closed = match store {
+        Place::Folder(folder) => Tracker::builder().inspect().open(folder).await?,
+        // What others have in hand goes on: there is no end to sum up.
+        Place::Database(_) => return Ok(()),
+    };
+    let counts = closed.counts().await?;
+    let [waiting, running, completed, failed] = Status::ALL.map(|status| counts.of(status));
+    println!("{completed} completed, {failed} failed, {running} running, {waiting} not started");
     Ok(())
 }
 
-fn app(tracker: &Tracker, access: &Access) -> Router {
+fn app(tracker: &Tracker, access: &Access, recorder: PrometheusHandle) -> Router {
     let onenote =
         |path| http::graph(tracker.clone(), access.clone()).path(path).declared_type(http::ONENOTE_OPERATION);
     let exports = post(export).with_state((tracker.clone(), access.clone()));
@@ -111,9 +125,10 @@ fn app(tracker: &Tracker, access: &Access) -> Router {
         .merge(onenote("/v1.0/users/{user}/onenote/operations"))
         .merge(onenote("/v1.0/groups/{id}/onenote/operations"))
         .merge(onenote("/v1.0/sites/{id}/onenote/operations"))
+        .merge(http::page("/v1.0/operations"))
         .merge(http::azure(tracker.clone(), access.clone()).path("/azure/operations"))
         .merge(http::google(tracker.clone(), access.clone()).path("/v1/longrun/operations"))
-        .merge(http::counters(tracker.clone(), access.clone()))
+        .merge(http::counters(tracker.clone(), access.clone()).also(move || recorder.render()))
         .route("/v1.0/exports", exports)
         .fallback_service(http::nowhere(tracker.clone(), access.clone()))
 }

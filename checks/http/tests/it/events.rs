@@ -108,3 +108,24 @@ async fn the_feed_of_all_goes_on_where_it_ended() {
     assert_eq!((&*fourth.name, &fourth.data["id"]), ("deleted", &two.id().to_string().into()));
     server.get_with(&path, &[("Last-Event-ID", "x")]).await.refused(400, "invalidPosition");
 }
+
+#[tokio::test]
+async fn a_feed_may_begin_at_its_end() {
+    let server = Server::new().await;
+    server.created().await;
+    let mut events = Events::open(&server, &format!("{SET}/events?$deltatoken=latest"), None).await;
+    while server.tracker.watchers() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let later = server.created().await;
+    let first = events.next().await.unwrap();
+    assert_eq!(first.data["id"], later.id().to_string());
+    // A place that was reached counts more than where it began.
+    server.tracker.patch(later.id(), Patch::new().status(Status::Running)).await.unwrap();
+    let second = events.next().await.unwrap();
+    let path = format!("{SET}/events?$deltatoken=latest");
+    let mut again = Events::open(&server, &path, Some(&first.id)).await;
+    assert_eq!(again.next().await.unwrap().id, second.id);
+    server.get(&format!("{SET}/events?$deltatoken=x")).await.refused(400, "invalidQueryOption");
+    server.get(&format!("{SET}?$deltatoken=latest")).await.refused(501, "queryOptionNotSupported");
+}

@@ -1,25 +1,10 @@
-//! Hashes every file under a folder, one operation a file, and loses nothing when it is killed.
-//!
-//! ```sh
-//! cargo run --release --example worker -- PATH [--data DIR] [--workers N]
-//! cargo run --release --features postgres --example worker -- PATH --postgres URL [--workers N]
-//! ```
-//!
-//! State is kept in `--data` (`longrun-data` by default). Kill it with -9 and start it again: it says what
-//! it found, tries again what failed, and finishes. Ctrl-C finishes the files in hand; a second one exits
-//! with 130. The last line reads `N completed, M failed, K not started`, and the exit status is 0 only if
-//! all are completed. A file that changed since is not hashed again.
-//!
-//! With `--postgres` state is kept in that database, and several of them may share the work. What a killed
-//! one had in hand is ended a minute later, by whoever runs then: this waits for it and says so.
-
-#![expect(clippy::print_stdout, reason = "an example prints what it does")]
-#![expect(clippy::disallowed_methods, reason = "the library spawns nothing; its host does")]
+//! What the worker does. `worker_http` in `examples/full` does the same and serves HTTP beside it.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,16 +15,21 @@ use longrun::{ErrorKind, NewOperation, Operation, OperationId, Reporter, RunErro
 use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
-type Failed = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long one that another process has in hand is waited for: longer than it takes to find out that it died.
 const ELSEWHERE: Duration = Duration::from_secs(90);
 /// Operations created side by side: they share a sync.
 const TOGETHER: usize = 64;
+/// How long files in hand may take when the worker is asked to end.
+const BOUND: Duration = Duration::from_secs(10);
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run().await {
+/// Serves a tracker at an address until the process ends.
+pub(crate) type Listen = fn(Tracker, String) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
+
+/// The worker, from its arguments to its exit status; `listen` is what `--listen` asks for.
+pub(crate) async fn run(listen: Option<Listen>) -> ExitCode {
+    match work_through(listen).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("worker: {}", with_causes(&*error));
@@ -59,17 +49,20 @@ struct Arguments {
     data: PathBuf,
     postgres: Option<String>,
     workers: usize,
+    listen: Option<String>,
 }
 
 impl Arguments {
     fn parse() -> Result<Self, Failed> {
-        let (mut path, mut data, mut postgres) = (None, PathBuf::from("longrun-data"), None);
+        let (mut path, mut data) = (None, PathBuf::from("longrun-data"));
+        let (mut postgres, mut listen) = (None, None);
         let mut workers = std::thread::available_parallelism().map_or(2, usize::from);
         let mut words = std::env::args_os().skip(1);
         while let Some(word) = words.next() {
             let mut value = |name: &str| words.next().ok_or_else(|| format!("{name} needs a value"));
             match word.to_str() {
                 Some("--data") => data = value("--data")?.into(),
+                Some("--listen") => listen = Some(value("--listen")?.to_string_lossy().into_owned()),
                 Some("--postgres") => {
                     let url = value("--postgres")?.into_string();
                     postgres = Some(url.map_err(|_| "--postgres must be a URL")?);
@@ -84,19 +77,34 @@ impl Arguments {
                 _ => return Err("one PATH only".into()),
             }
         }
-        let path = path.ok_or("usage: worker PATH [--data DIR | --postgres URL] [--workers N]")?;
-        Ok(Self { path, data, postgres, workers })
+        let path = path.ok_or("usage: worker PATH [--data DIR | --postgres URL] [--workers N] [--listen ADDRESS]")?;
+        Ok(Self { path, data, postgres, workers, listen })
     }
 }
 
-async fn run() -> Result<ExitCode, Failed> {
-    let Arguments { path, data, postgres, workers } = Arguments::parse()?;
+async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
+    let Arguments { path, data, postgres, workers, listen } = Arguments::parse()?;
+    let serve = match (listen, serve) {
+        (None, _) => None,
+        (Some(address), Some(serve)) => Some((address, serve)),
+        (Some(_), None) => {
+            return Err("--listen: `cargo run -p longrun-examples --example worker_http` can do that".into());
+        }
+    };
     let tracker = match &postgres {
         Some(url) => on_postgres(url).await?,
         None => Tracker::open(&data).await?,
     };
     let maintaining = tokio::spawn(tracker.maintain());
-    let interrupted = stop_on_ctrl_c();
+    let stop = stop_on_signals(&tracker)?;
+    if let Some((address, serve)) = serve {
+        let serving = serve(tracker.clone(), address);
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                eprintln!("worker: {}", with_causes(&*error));
+            }
+        });
+    }
 
     let files = files_under(&path, Some(&*data).filter(|_| postgres.is_none()))?;
     println!("{} files under {}", files.len(), path.display());
@@ -108,38 +116,38 @@ async fn run() -> Result<ExitCode, Failed> {
     println!("{} to try again", again.count());
 
     let todo: VecDeque<Job> = jobs.iter().filter(|job| !job.operation.is_terminal()).cloned().collect();
+    // What failed before has a next attempt: all that has ended is completed.
+    let (mut completed, mut failed) = (jobs.len() - todo.len(), 0);
     let screen = Arc::new(Screen::new(todo.len()));
     let todo = Arc::new(Mutex::new(todo));
     let mut running = JoinSet::new();
     for _ in 0..workers {
-        let (tracker, todo, screen) = (tracker.clone(), Arc::clone(&todo), Arc::clone(&screen));
-        let interrupted = Arc::clone(&interrupted);
+        let (tracker, todo, screen, stop) =
+            (tracker.clone(), Arc::clone(&todo), Arc::clone(&screen), Arc::clone(&stop));
         running.spawn(async move {
-            while !interrupted.load(Ordering::Relaxed) {
+            let (mut completed, mut failed) = (0, 0);
+            while !stop.asked.load(Ordering::Relaxed) {
                 let next = todo.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                 let Some(job) = next else { break };
-                work(&tracker, job, &screen).await?;
+                match work(&tracker, job, &screen).await? {
+                    Some(true) => completed += 1,
+                    Some(false) => failed += 1,
+                    None => {}
+                }
             }
-            Ok::<_, longrun::Error>(())
+            Ok::<_, longrun::Error>((completed, failed))
         });
     }
     while let Some(ended) = running.join_next().await {
-        ended??;
+        let (well, badly) = ended??;
+        (completed, failed) = (completed + well, failed + badly);
     }
     screen.finish();
-
-    let (mut completed, mut failed) = (0, 0);
-    for job in &jobs {
-        match tracker.get(job.operation.id()).await?.status() {
-            Status::Completed => completed += 1,
-            Status::Failed => failed += 1,
-            Status::NotStarted | Status::Running => {}
-        }
-    }
-    tracker.close(Duration::from_secs(10)).await?;
+    tracker.close(BOUND).await?;
     maintaining.await?;
     println!("{completed} completed, {failed} failed, {} not started", jobs.len() - completed - failed);
-    Ok(ExitCode::from(u8::from(completed != jobs.len())))
+    let is_well = completed == jobs.len() || stop.terminated.load(Ordering::Relaxed);
+    Ok(ExitCode::from(u8::from(!is_well)))
 }
 
 #[cfg(feature = "postgres")]
@@ -204,42 +212,70 @@ fn label(path: &Path) -> String {
     text.chars().skip(start).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-async fn work(tracker: &Tracker, job: Job, screen: &Screen) -> longrun::Result<()> {
+/// Runs one job: whether it completed; `None` if it was not started because the worker stops.
+async fn work(tracker: &Tracker, job: Job, screen: &Screen) -> longrun::Result<Option<bool>> {
     let bar = screen.begin(&job.path);
     let path = job.path.clone();
     let shown = bar.clone();
     let ended = tracker
         .run(job.operation.id(), move |reporter| async move {
-            let hashing = tokio::task::spawn_blocking(move || hash(&path, &reporter, &shown));
+            // A thread is not dropped with the future that waits for it: it is told.
+            let dropped = OnDrop::default();
+            let over = Arc::clone(&dropped.0);
+            let hashing = tokio::task::spawn_blocking(move || hash(&path, &reporter, &shown, &over));
             hashing.await.map_err(io::Error::other)?
         })
         .await;
     let line = match ended {
-        Ok(digest) => format!("completed {} {digest}", job.path.display()),
+        Ok(digest) => {
+            screen.end(&bar, &format!("completed {} {digest}", job.path.display()));
+            return Ok(Some(true));
+        }
+        Err(RunError::Refused(error)) if error.kind() == ErrorKind::Closed => {
+            screen.bars.remove(&bar);
+            return Ok(None);
+        }
         Err(RunError::Work(error)) => format!("failed {}: {error}", job.path.display()),
-        Err(RunError::Lost(operation)) => format!("failed {}: ended as {}", job.path.display(), operation.status()),
+        Err(RunError::Lost(operation)) => {
+            let code = operation.failure().map_or("", longrun::Failure::code);
+            format!("failed {}: ended as {} {code}", job.path.display(), operation.status())
+        }
         Err(RunError::Refused(error))
             if matches!(error.kind(), ErrorKind::IllegalTransition | ErrorKind::Terminal) =>
         {
             // Another process has it in hand, or had.
-            let ended = tracker.wait(job.operation.id(), ELSEWHERE).await?;
-            format!("elsewhere {}: {}", job.path.display(), ended.status())
+            let ended = match tracker.wait(job.operation.id(), ELSEWHERE).await {
+                Err(error) if error.kind() == ErrorKind::Closed => return Ok(None),
+                ended => ended?.status(),
+            };
+            screen.end(&bar, &format!("elsewhere {}: {ended}", job.path.display()));
+            return Ok(ended.is_terminal().then_some(ended == Status::Completed));
         }
         Err(RunError::Refused(error) | RunError::Unrecorded { error, .. }) => return Err(error),
         Err(error) => format!("failed {}: {error}", job.path.display()),
     };
     screen.end(&bar, &line);
-    Ok(())
+    Ok(Some(false))
+}
+
+/// Says so when it is dropped.
+#[derive(Default)]
+struct OnDrop(Arc<AtomicBool>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The file's SHA-256, in hexadecimal.
-fn hash(path: &Path, reporter: &Reporter, bar: &ProgressBar) -> io::Result<String> {
+fn hash(path: &Path, reporter: &Reporter, bar: &ProgressBar, over: &AtomicBool) -> io::Result<String> {
     let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let mut file = File::open(path).map_err(about)?;
     let size = file.metadata().map_err(about)?.len();
     bar.set_length(size);
     let (mut hasher, mut done, mut block) = (Sha256::new(), 0, vec![0; 256 * 1024]);
-    loop {
+    while !over.load(Ordering::Relaxed) {
         let read = file.read(&mut block).map_err(about)?;
         if read == 0 {
             break;
@@ -278,19 +314,38 @@ fn files_under(path: &Path, data: Option<&Path>) -> Result<Vec<PathBuf>, Failed>
     Ok(files)
 }
 
-/// The first Ctrl-C asks to stop; a second one exits at once.
-fn stop_on_ctrl_c() -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let asked = Arc::clone(&interrupted);
+/// How the worker is asked to stop.
+#[derive(Default)]
+struct Stop {
+    asked: AtomicBool,
+    terminated: AtomicBool,
+}
+
+/// The first Ctrl-C asks to stop, a second one exits at once; SIGTERM closes within its bound.
+fn stop_on_signals(tracker: &Tracker) -> io::Result<Arc<Stop>> {
+    let stop = Arc::new(Stop::default());
+    let asked = Arc::clone(&stop);
     tokio::spawn(async move {
         while tokio::signal::ctrl_c().await.is_ok() {
-            if asked.swap(true, Ordering::Relaxed) {
+            if asked.asked.swap(true, Ordering::Relaxed) {
                 std::process::exit(130);
             }
             eprintln!("finishing the files in hand; Ctrl-C again to leave at once");
         }
     });
-    interrupted
+    #[cfg(unix)]
+    {
+        let (stop, tracker) = (Arc::clone(&stop), tracker.clone());
+        let mut signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::spawn(async move {
+            signal.recv().await;
+            stop.terminated.store(true, Ordering::Relaxed);
+            stop.asked.store(true, Ordering::Relaxed);
+            // The worker closes it too, and tells what is wrong then.
+            drop(tracker.close(BOUND).await);
+        });
+    }
+    Ok(stop)
 }
 
 /// Bars on a terminal, lines elsewhere.
