@@ -77,7 +77,8 @@ impl Arguments {
                 _ => return Err("one PATH only".into()),
             }
         }
-        let path = path.ok_or("usage: worker PATH [--data DIR | --postgres URL] [--workers N] [--listen ADDRESS]")?;
+        let path =
+            path.ok_or("usage: worker PATH [--data DIR | --postgres URL] [--workers N] [--listen ADDRESS]")?;
         Ok(Self { path, data, postgres, workers, listen })
     }
 }

@@ -87,10 +87,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     // Renders what the library tells the `metrics` facade; its own listener stays off.
     let recorder = PrometheusBuilder::new().install_recorder()?;
-    let builder = Tracker::builder()
-        .metered_types(["export"])
-        .retention(None, Status::Completed, MONTH)
-        .retention(None, Status::Failed, MONTH);
+    let builder = Tracker::builder().metered_types(["export"]).retention(None, Status::Completed, MONTH).retention(
+        None,
+        Status::Failed,
+        MONTH,
+    );
     let tracker = match &store {
         Place::Folder(folder) => builder.open(folder).await?,
         Place::Database(url) => {
