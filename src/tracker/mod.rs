@@ -291,7 +291,7 @@ impl Tracker {
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.swap_until(id, None, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
@@ -309,33 +309,21 @@ impl Tracker {
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
-        Ok(self.swap_until(id, None, rounds, patch).await?.operation)
+        Ok(self.swap_until(id, rounds, patch).await?.operation)
     }
 
-    /// Load → apply → swap → retry. `patch` may look at each record before it is patched. A record that the
-    /// caller remembers saves the load: a swap tells whether it is still the newest.
+    /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
     async fn swap_until<'p>(
         &self,
         id: &OperationId,
-        remembered: Option<&Operation>,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Patched> {
-        let mut may_be_old = remembered.is_some();
-        let mut current = match remembered {
-            Some(operation) => operation.clone(),
-            None => self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?,
-        };
+        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
-                // Only a swap can tell that it was not.
-                Ok(Applied::Unchanged) | Err(_) if may_be_old => {
-                    may_be_old = false;
-                    current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
-                    continue;
-                }
                 Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
@@ -355,7 +343,6 @@ impl Tracker {
                 // Only a create is answered Taken.
                 Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
-            may_be_old = false;
             round = round.saturating_add(1);
             if rounds.is_some_and(|rounds| round >= rounds) {
                 return Err(contended(Some(current)));

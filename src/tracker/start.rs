@@ -251,11 +251,10 @@ impl Run {
 
     pub(super) async fn end(self, patch: Patch, rounds: Option<u32>) -> Result<Operation, EndError> {
         let patch = patch.held_by(self.holder());
-        let remembered = Some(&self.operation);
-        match self.claim.tracker.swap_until(self.operation.id(), remembered, rounds, |_| Ok(&patch)).await {
+        match self.claim.tracker.update(self.operation.id(), rounds, |_| Ok(&patch)).await {
             Ok(ended) => {
                 self.claim.disarm();
-                Ok(ended.operation)
+                Ok(ended)
             }
             Err(error) => Err(EndError { error, run: Box::new(self) }),
         }
