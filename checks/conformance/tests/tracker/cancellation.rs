@@ -41,6 +41,13 @@ macro_rules! case {
     };
 }
 
+/// Two operations of a group.
+fn in_group(world: &World) {
+    for name in ["one", "other"] {
+        finish(world.tracker.create(NewOperation::new("export").id(id(name)).group("some"))).unwrap();
+    }
+}
+
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     vec![
@@ -57,6 +64,10 @@ fn cases() -> Vec<Case> {
         case!("Tracker::complete", |t| t.complete(&id("running"), "result").await),
         case!("Tracker::fail", |t| t.fail(&id("running"), Failure::new("code", "message")).await),
         case!("Tracker::cancel", |t| t.cancel(&id("waiting")).await),
+        case!("Tracker::retry", |t| t.retry(&id("done")).await),
+        case!("Tracker::group_counts", |t| t.group_counts("some").await),
+        case!("Tracker::wait_group", |world| { in_group(world) }, |t| t.wait_group("some", Duration::ZERO).await),
+        case!("Tracker::cancel_group", |world| { in_group(world) }, |t| t.cancel_group("some").await),
         case!("Tracker::claim", |t| t.claim(&id("waiting"), "worker-7").await),
         case!("Tracker::delete", |t| t.delete(&id("done")).await),
         case!("Tracker::list", |t| t.list().status(Status::Running).await),
