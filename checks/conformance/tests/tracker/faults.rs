@@ -23,7 +23,15 @@ async fn definite_errors_wrote_nothing_and_answers_are_true() {
         let created = tracker.create(NewOperation::new("export")).await.unwrap();
         let mut current = tracker.patch(created.id(), Patch::new().status(Status::Running)).await.unwrap();
         let faulty = FaultyStore::new(inner.clone()).hint_fault(hints).random(seed, 300);
-        let tracker = Tracker::builder().clock(clock).inspect().open_store(Arc::new(faulty)).await.unwrap();
+        let faulty: Arc<dyn longrun::store::Store> = Arc::new(faulty);
+        // Opening reads: it may fail as anything else, and is tried again.
+        let tracker = loop {
+            let opening = Tracker::builder().clock(clock.clone()).inspect().open_store(Arc::clone(&faulty));
+            match opening.await {
+                Ok(tracker) => break tracker,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}"),
+            }
+        };
         for _ in 0..CALLS / 5 {
             let answer = tracker.heartbeat(created.id()).await;
             let found = inner.load(created.id()).await.unwrap().unwrap();

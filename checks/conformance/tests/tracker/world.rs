@@ -87,6 +87,12 @@ impl World {
         records(&self.store)
     }
 
+    /// All records, unless the store is closed, which another thread may do at any moment.
+    pub(crate) fn records_while_open(&self) -> Option<Records> {
+        let page = finish(self.store.page(&Query::default())).ok()?;
+        Some(page.items.into_iter().map(|operation| (operation.id().clone(), operation)).collect())
+    }
+
     /// All records after the next call of somebody else, a close, and an open.
     pub(crate) fn settled_records(self) -> Records {
         // Settles what was dropped; refused where the call had closed the tracker.
