@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use longrun::model::{Failure, Query};
-use longrun::store::{Position, Store as _};
+use longrun::store::Position;
 use longrun::{NewOperation, Operation, Patch, Status, Tracker};
 
 use crate::polled::{Polled, finish};
