@@ -174,9 +174,13 @@ fn filter(asked: &Asked) -> String {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "ages are shown by this machine's clock")]
+#[expect(clippy::unnecessary_wraps, reason = "answers as the other commands do")]
 fn list(found: &[Value], asked: &Asked) -> Result<ExitCode, Failed> {
     if asked.json {
-        found.iter().for_each(|json| println!("{json}"));
+        for json in found {
+            println!("{json}");
+        }
     } else {
         print!(
             "{}",

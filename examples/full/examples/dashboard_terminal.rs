@@ -67,7 +67,9 @@ fn main() -> Result<(), Failed> {
     let mut terminal = ratatui::try_init()?;
     let mut board = Board::default();
     let shown = loop {
-        news.try_iter().for_each(|news| board.hear(news));
+        for news in news.try_iter() {
+            board.hear(news);
+        }
         if let Err(error) = terminal.draw(|frame| draw(frame, &board, chrono::Utc::now().fixed_offset())) {
             break Err(error.into());
         }
