@@ -44,17 +44,21 @@ impl Tracker {
     pub async fn wait_group(&self, group: &str, bound: Duration) -> Result<Counts> {
         let until = self.clock().monotonic().saturating_add(bound);
         // The one created last is likely the one that ends last.
-        let query = Query { descending: true, limit: std::num::NonZeroU32::MIN, ..alive(group) };
+        let mut query = Query { descending: true, limit: std::num::NonZeroU32::MIN, ..alive(group) };
         loop {
             let left = until.saturating_sub(self.clock().monotonic());
             let page = self.page(&query).await?;
-            let Some(operation) = page.items.first().filter(|_| !left.is_zero()) else {
-                return self.group_counts(group).await;
-            };
-            match self.wait(operation.id(), left).await {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                // Whatever became of it, others may be left.
-                _ => {}
+            match (page.items.first(), page.next) {
+                (Some(operation), _) if !left.is_zero() => {
+                    match self.wait(operation.id(), left).await {
+                        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                        // Whatever became of it, others may be left.
+                        _ => query.after = None,
+                    }
+                }
+                // What this page had found has moved on since.
+                (None, Some(next)) if !left.is_zero() => query.after = Some(next),
+                _ => return self.group_counts(group).await,
             }
         }
     }
@@ -99,5 +103,6 @@ impl Tracker {
 
 /// What of a group has not ended.
 fn alive(group: &str) -> Query {
-    Query { group: Some(group.into()), statuses: vec![Status::NotStarted, Status::Running], ..Query::default() }
+    let statuses = Status::ALL.into_iter().filter(|status| !status.is_terminal()).collect();
+    Query { group: Some(group.into()), statuses, ..Query::default() }
 }
