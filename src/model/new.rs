@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset};
 
-use super::id::OperationId;
+use super::id::{InvalidId, OperationId};
 use super::more::More;
 use super::operation::{Operation, Version};
 use super::patch::{Applied, Intent, Patch};
@@ -155,14 +155,18 @@ impl Operation {
     /// What tries this operation again: the next attempt, with the same type, labels, group, unique key
     /// and trace.
     ///
-    /// `None` where the next attempt's id would be too long.
-    pub fn next_attempt(&self) -> Option<NewOperation> {
-        let next = self.id.attempt_number().checked_add(1)?;
+    /// `Active` while it has not ended, `Unfit` where the next attempt's id would be too long.
+    pub fn next_attempt(&self) -> Result<NewOperation, Rejection> {
+        if !self.is_terminal() {
+            return Err(Rejection::Active { current: self.status() });
+        }
+        let next = self.id.attempt_number().checked_add(1).ok_or(InvalidId).and_then(|next| self.id.attempt(next));
+        let next = next.map_err(|invalid| Unfit::new("id", invalid.to_string()))?;
         let group = self.group().map(Into::into);
         let unique_key = self.unique_key().map(Into::into);
         let trace_parent = self.trace_parent().cloned();
-        Some(NewOperation {
-            id: Some(self.id.attempt(next).ok()?),
+        Ok(NewOperation {
+            id: Some(next),
             type_name: self.type_name.clone(),
             labels: self.labels.to_vec(),
             retry_of: Some(self.id.clone()),

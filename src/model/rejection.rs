@@ -52,7 +52,7 @@ pub enum Rejection {
     InitialStatus,
     /// It should have ended before this.
     DeadlinePassed,
-    /// Only an operation that has ended can be deleted.
+    /// Only an operation that has ended can be deleted or tried again.
     Active {
         /// Where it is.
         current: Status,
@@ -139,7 +139,7 @@ impl fmt::Display for Rejection {
             Self::InitialStatus => f.write_str("`status` of a new operation must be NotStarted or Running"),
             Self::DeadlinePassed => f.write_str("the deadline has passed; the operation cannot be started"),
             Self::Active { current } => {
-                write!(f, "the operation is {current}; only one that has ended can be deleted")
+                write!(f, "the operation is {current}; only one that has ended can be deleted or tried again")
             }
         }
     }

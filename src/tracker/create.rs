@@ -2,7 +2,7 @@
 
 use super::{Created, ROUNDS, Tracker, contended};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{InvalidId, NewOperation, Operation, OperationId};
+use crate::model::{NewOperation, Operation, OperationId};
 use crate::store::{Durability, Swap};
 
 impl Tracker {
@@ -70,14 +70,10 @@ impl Tracker {
     /// ```
     pub async fn retry(&self, id: &OperationId) -> Result<Operation> {
         let failed = self.get(id).await?;
-        if !failed.is_terminal() {
-            let message =
-                format!("the operation is {}; only one that has ended can be tried again", failed.status());
-            let error = Error::new(ErrorKind::Conflict, "operationActive", message);
-            return Err(error.about("status").with_current(failed));
+        match failed.next_attempt() {
+            Ok(next) => self.create(next).await,
+            Err(rejection) => Err(Error::rejected(&rejection, Some(failed))),
         }
-        let next = failed.next_attempt().ok_or(InvalidId)?;
-        self.create(next).await
     }
 
     /// The first record that [`create`](Self::create) would write. Pure but for id, birth and time.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use metrics::{SharedString, counter, gauge, histogram};
 
-use super::{Health, Tracker};
+use super::{Health, Tracker, between};
 use crate::error::Result;
-use crate::model::{Failure, Operation, Status, TICKS_PER_SECOND, Timestamp};
+use crate::model::{Failure, Operation, Status};
 
 /// What every type without a name of its own counts as, and every code that is not the library's.
 const OTHER: &str = "other";
@@ -51,7 +51,7 @@ impl Meters {
             Status::NotStarted => {}
             Status::Running => {
                 counter!("operations_started_total", "type" => type_name.clone()).increment(1);
-                let waited = stamps.started.map_or(0.0, |started| seconds(stamps.created, started));
+                let waited = stamps.started.map_or(0.0, |started| between(stamps.created, started).as_secs_f64());
                 histogram!("operation_wait_seconds", "type" => type_name).record(waited);
             }
             Status::Completed | Status::Failed => {
@@ -65,7 +65,7 @@ impl Meters {
                 .increment(1);
                 if let Some(started) = stamps.started {
                     histogram!("operation_duration_seconds", "type" => type_name, "status" => status)
-                        .record(seconds(started, stamps.last_action));
+                        .record(between(started, stamps.last_action).as_secs_f64());
                 }
             }
         }
@@ -113,10 +113,4 @@ fn current(type_name: SharedString, status: Status, count: u64) {
 #[expect(clippy::cast_precision_loss, reason = "a figure for a graph; exact below 2^53")]
 const fn float(count: u64) -> f64 {
     count as f64
-}
-
-/// From one date to the other, 0 where they run backwards.
-fn seconds(from: Timestamp, to: Timestamp) -> f64 {
-    let ticks = u64::try_from(to.ticks().saturating_sub(from.ticks())).unwrap_or(0);
-    float(ticks) / float(TICKS_PER_SECOND.unsigned_abs())
 }

@@ -480,6 +480,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// How long it is from one date to a later one; nothing, if it is an earlier one.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    let ticks = u64::try_from(to.ticks().saturating_sub(from.ticks())).unwrap_or(0);
+    Duration::from_nanos(ticks.saturating_mul(100))
+}
+
 impl Inner {
     /// Maintain runs now.
     fn note_maintained(&self) {

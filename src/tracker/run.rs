@@ -14,12 +14,13 @@ use tokio::sync::Notify;
 use tracing::Span;
 
 use super::Tracker;
+use super::between;
 use super::future::{Boxed, first};
 use super::held::Closing;
 use super::hub::Subject;
 use super::start::{Run, end_patch, is_held_by};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Amount, Failure, Operation, OperationId, Patch, Timestamp, Told, TraceParent};
+use crate::model::{Amount, Failure, Operation, OperationId, Patch, Told, TraceParent};
 
 /// What is told is written at most this often.
 const PACE: Duration = Duration::from_secs(1);
@@ -303,12 +304,6 @@ impl Reporter {
         }
         patch
     }
-}
-
-/// How long it is from one instant to a later one.
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    let ticks = u64::try_from(to.ticks().saturating_sub(from.ticks())).unwrap_or(0);
-    Duration::from_nanos(ticks.saturating_mul(100))
 }
 
 /// Why work is stopped before its end.
