@@ -26,7 +26,7 @@ use self::frames::Frames;
 const MARK: &[u8] = b"\0\0journal";
 /// A full disk is tried again after this long.
 const RETRY: Duration = Duration::from_secs(1);
-/// Syncs of the engine while it is filled: small writes hold up the journal's least.
+/// Syncs of the engine while it is filled, at most: small writes hold up the journal's least.
 const SYNCS: usize = 32;
 /// Puts into the engine in a row.
 const STEP: usize = 64;
@@ -286,7 +286,7 @@ impl<E: Engine> Core<E> {
     fn fill_generation(&self, generation: u64) -> Result<(), EngineError> {
         let keys = self.overlay().keys.get(&generation).cloned().unwrap_or_default();
         for (done, key) in keys.iter().enumerate() {
-            if done.is_multiple_of(keys.len().div_ceil(SYNCS)) {
+            if done > 0 && done.is_multiple_of(keys.len().div_ceil(SYNCS).max(STEP)) {
                 self.inner.sync()?;
             }
             if done.is_multiple_of(STEP) {
