@@ -97,7 +97,7 @@ impl Store for Stepped {
         self.inner.page(query).await
     }
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.gate.pass().await;
+        // Read by a sweep for its gauges where the feature `metrics` is on, after all else: no step of the race.
         self.inner.counts().await
     }
     async fn group_counts(&self, group: &str) -> Result<Counts, StoreError> {

@@ -62,16 +62,12 @@ fn order(number: i32) -> NewOperation {
     NewOperation::new("export").id(id(&format!("order-{number}"))).label("order", number.to_string())
 }
 
-/// Whether the order and its operation are there: both or neither.
-async fn stands(pool: &PgPool, tracker: &Tracker, number: i32) -> bool {
+/// Whether the order and its operation are there: both or neither, as one snapshot shows them.
+async fn stands(pool: &PgPool, store: &PostgresStore, number: i32) -> bool {
+    let mut snapshot = pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await.unwrap();
     let row = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM orders WHERE number = $1").bind(number);
-    let row = row.fetch_one(pool).await.unwrap() == 1;
-    let operation = tracker.get(&id(&format!("order-{number}"))).await;
-    let operation = match operation {
-        Ok(operation) => Some(operation),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => panic!("{error:?}"),
-    };
+    let row = row.fetch_one(&mut *snapshot).await.unwrap() == 1;
+    let operation = store.load_in(&mut snapshot, &id(&format!("order-{number}"))).await.unwrap();
     assert_eq!(row, operation.is_some(), "order {number}");
     if let Some(operation) = &operation {
         assert_eq!((operation.status(), operation.version().n()), (Status::Running, 2));
@@ -106,13 +102,13 @@ async fn an_order_and_its_operation_are_made_together_whatever_ends_the_connecti
     // Ended before the commit: neither. After it: both.
     for (number, commits) in [(1, false), (2, true)] {
         let mut user = place(&pool, &both, number).await.unwrap();
-        assert!(!stands(&admin, &both.1, number).await, "nobody else sees it before the commit");
+        assert!(!stands(&admin, &both.0, number).await, "nobody else sees it before the commit");
         let pid: i32 = sqlx::query_scalar(pid_of).fetch_one(&mut *user).await.unwrap();
         if commits {
             user.commit().await.unwrap();
         }
         sqlx::query(end).bind(pid).execute(&admin).await.unwrap();
-        assert_eq!(stands(&admin, &both.1, number).await, commits);
+        assert_eq!(stands(&admin, &both.0, number).await, commits);
     }
     // The server killed between the two, and the other way round.
     for (number, commits) in [(3, false), (4, true)] {
@@ -127,7 +123,7 @@ async fn an_order_and_its_operation_are_made_together_whatever_ends_the_connecti
         server.up().unwrap();
         // The first of each broken connection is found out by using it.
         while sqlx::query("SELECT 1").execute(&admin).await.is_err() {}
-        assert_eq!(stands(&admin, &both.1, number).await, commits);
+        assert_eq!(stands(&admin, &both.0, number).await, commits);
     }
     // The way cut within the commit's answer and within its question: nobody knows, and the two agree.
     let folder = tempfile::tempdir().unwrap();
@@ -144,7 +140,7 @@ async fn an_order_and_its_operation_are_made_together_whatever_ends_the_connecti
             }
             let told = user.commit().await;
             proxy.cut().never();
-            let stood = stands(&admin, &both.1, number).await;
+            let stood = stands(&admin, &both.0, number).await;
             assert!(stood || told.is_err(), "a commit that was acknowledged stands");
             made += i32::from(stood);
             number += 1;

@@ -154,7 +154,7 @@ async fn a_tracker_tells_what_is_there_and_each_change() {
         hear_until(&mut board, &news, |board| board.running().is_empty() && board.failures().len() == 1);
         hear_until(&mut board, &news, |board| {
             let lines = drawn(board, 140, 24);
-            lines.iter().any(|line| line.contains("all") && line.contains(" 1 "))
+            lines.iter().any(|line| line.contains("│all ") && line.contains(" 1│"))
         });
         board
     });
