@@ -1,9 +1,10 @@
-"""Real clients, unmodified, against a running serve: `clients.py http://127.0.0.1:PORT`."""
+"""Real clients, unmodified, against a running serve: `clients.py http://127.0.0.1:PORT NAME ..`."""
 
 import asyncio
 import sys
 import threading
 import time
+from importlib.metadata import version
 
 import requests
 
@@ -159,7 +160,17 @@ def msgraph():
     return asyncio.run(msgraph_calls())
 
 
-for client in (azure, google, msgraph, office365):
+CLIENTS = {
+    "azure": ("azure-core", azure),
+    "google": ("google-api-core", google),
+    "msgraph": ("msgraph-sdk", msgraph),
+    "office365": ("Office365-REST-Python-Client", office365),
+}
+
+if not sys.argv[2:]:
+    raise SystemExit("no client is named")
+for name in sys.argv[2:]:
+    package, run = CLIENTS[name]
     began = time.monotonic()
-    calls = client()
-    print(f"{client.__name__}: {calls} checks, {time.monotonic() - began:.1f} s")
+    checks = run()
+    print(f"{package} {version(package)}: {checks} checks, {time.monotonic() - began:.1f} s", flush=True)
