@@ -160,10 +160,39 @@ def msgraph():
     return asyncio.run(msgraph_calls())
 
 
+def odata():
+    """python-odata, which reads `$metadata` and addresses an entity as S('id')."""
+    from odata import ODataService
+    from odata.exceptions import ODataError
+
+    service = ODataService(BASE + "/v1.0", reflect_entities=True, quiet_progress=True)
+    operations = service.entities["operations"]
+    statuses = service.types["microsoft.graph.operationStatus"]
+    id = create(type="odata")
+    operation = service.query(operations).get(id)
+    check(operation.id == id and operation.status == statuses.NotStarted, operation.status)
+    for status in (statuses.Running, statuses.Completed):
+        operation.status = status
+        service.save(operation)
+        check(operation.status == status, operation.status)
+        found = [found.id for found in service.query(operations).filter(operations.status == status)]
+        check(id in found, found)
+    operation.status = statuses.Running
+    try:
+        service.save(operation)
+        check(False, "an end was left")
+    except ODataError as error:
+        check(error.status_code == 409 and error.code == "conflict", error)
+    service.delete(service.query(operations).get(id))
+    check(requests.get(f"{GRAPH}/{id}", timeout=10).status_code == 404, "not deleted")
+    return 7
+
+
 CLIENTS = {
     "azure": ("azure-core", azure),
     "google": ("google-api-core", google),
     "msgraph": ("msgraph-sdk", msgraph),
+    "odata": ("python-odata", odata),
     "office365": ("Office365-REST-Python-Client", office365),
 }
 

@@ -22,25 +22,23 @@ pub struct BareSocket {
     server: JoinHandle<Result<()>>,
 }
 
-/// An answer of the server's own, but for the ids and times in it.
+/// What `longrun::http` answered with once, but for the status.
+const HEAD: &str = "HTTP/1.1 200 OK\r
+content-type: application/json;odata.metadata=minimal\r
+etag: W/\"3qxs6kay0eyk9.2.1\"\r
+retry-after: 1\r
+odata-version: 4.0\r
+vary: Prefer\r
+request-id: 01a213c1-b41b-737a-8996-5740c10f001e\r
+cache-control: no-cache\r
+x-content-type-options: nosniff\r
+date: Wed, 25 Nov 2026 17:29:51 GMT\r
+";
+const BODY: &str = r##"{"@odata.context":"http://127.0.0.1:36889/v1.0/$metadata#operations/$entity","@odata.type":"#microsoft.graph.operation","@odata.etag":"W/\"3qxs6kay0eyk9.2.1\"","id":"01a213c1-a698-7027-bcf1-de0fa8bf4db4","status":"STATUS","createdDateTime":"2026-11-25T17:29:47.9287042Z","lastActionDateTime":"2026-11-25T17:29:51.3883696Z","type":"export","startedDateTime":"2026-11-25T17:29:51.3883696Z"}"##;
+
 fn answer(status: Status) -> Vec<u8> {
-    let body = format!(
-        concat!(
-            r#"{{"@odata.context":"http://127.0.0.1:40000/v1.0/$metadata#operations/$entity","#,
-            r#""@odata.type":"#microsoft.graph.operation","@odata.etag":"W/\"0123456789abcdef.2.1\"","#,
-            r#""id":"01a0b1c2-d3e4-7f50-8617-28394a5b6c7d","status":"{:?}","#,
-            r#""createdDateTime":"2026-03-01T12:00:00.1234567Z","lastActionDateTime":"2026-03-01T12:00:01.1234567Z","#,
-            r#""type":"export"}}"#
-        ),
-        status
-    );
-    let head = concat!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json;odata.metadata=minimal\r\n",
-        "etag: W/\"0123456789abcdef.2.1\"\r\nretry-after: 1\r\nodata-version: 4.0\r\nvary: Accept, Prefer\r\n",
-        "request-id: 01a0b1c2-d3e4-7f50-8617-28394a5b6c7d\r\ncache-control: no-cache\r\n",
-        "x-content-type-options: nosniff\r\ndate: Sun, 01 Mar 2026 12:00:00 GMT\r\n"
-    );
-    format!("{head}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    let body = BODY.replace("STATUS", &format!("{status:?}"));
+    format!("{HEAD}content-length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
 async fn accept(listener: TcpListener) -> Result<()> {

@@ -69,11 +69,7 @@ fn case(read: &str, job: &Job, measured: &Measurement) -> Case {
 }
 
 /// Gets random ones of these.
-pub(super) async fn gets<C: Contender>(
-    contender: &Arc<C>,
-    job: &Job,
-    keys: Vec<C::Key>,
-) -> Result<Measurement> {
+pub(super) async fn gets<C: Contender>(contender: &Arc<C>, job: &Job, keys: Vec<C::Key>) -> Result<Measurement> {
     let keys = Arc::new(keys);
     callers::run(job, |_, mut tally| {
         let (contender, keys) = (Arc::clone(contender), Arc::clone(&keys));
