@@ -169,21 +169,24 @@ def odata():
     operations = service.entities["operations"]
     statuses = service.types["microsoft.graph.operationStatus"]
     id = create(type="odata")
-    operation = service.query(operations).get(id)
-    check(operation.id == id and operation.status == statuses.NotStarted, operation.status)
+
+    def found(status):
+        listed = service.query(operations).filter(operations.status == status).all()
+        return [operation for operation in listed if operation.id == id]
+
+    [operation] = found(statuses.NotStarted)
     for status in (statuses.Running, statuses.Completed):
         operation.status = status
         service.save(operation)
         check(operation.status == status, operation.status)
-        found = [found.id for found in service.query(operations).filter(operations.status == status)]
-        check(id in found, found)
+        check(len(found(status)) == 1, "not listed")
     operation.status = statuses.Running
     try:
         service.save(operation)
         check(False, "an end was left")
     except ODataError as error:
-        check(error.status_code == 409 and error.code == "conflict", error)
-    service.delete(service.query(operations).get(id))
+        check(error.status_code == "HTTP 409" and error.code == "conflict", error)
+    service.delete(operation)
     check(requests.get(f"{GRAPH}/{id}", timeout=10).status_code == 404, "not deleted")
     return 7
 
