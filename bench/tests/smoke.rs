@@ -118,3 +118,15 @@ fn churn_is_sampled_to_its_end_and_plotted() {
     let text = fs::read_to_string(plot).unwrap();
     assert!(text.contains("longrun-sled"), "{text}");
 }
+
+#[test]
+fn memory_of_the_index() {
+    let output = Command::new(env!("CARGO_BIN_EXE_longrun-index")).arg("2000").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.lines().count(), 6, "{table}");
+    for row in table.lines().skip(2) {
+        let bytes: f64 = row.trim_end_matches(" |").rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(bytes > 0.0, "{row}");
+    }
+}

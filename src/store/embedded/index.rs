@@ -7,60 +7,46 @@ use std::hash::BuildHasher;
 use std::time::Duration;
 
 use self::few::Few;
+use self::order::{Member, Order, Range};
+use self::slots::{Kind, Known, Slots, TypeNumber};
+use self::sorted::Sorted;
 use super::meta::Seal;
-use super::order::{Order, Place, Range, Slot};
 use crate::model::{Operation, OperationId, OrderBy, Query, State, Status, Version, holder};
 use crate::store::record::{Entry, Record};
 use crate::store::{Counts, Idle, MAX_TYPES};
 
+pub(super) use self::order::Place;
+pub(super) use self::slots::{BySlot, Slot};
+
 mod few;
-
-/// The number of a type's name; 0 is "no type".
-type TypeNumber = u16;
-
-/// What an operation is, as far as lists and counts go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Kind {
-    type_number: TypeNumber,
-    status: Status,
-}
-
-#[derive(Debug)]
-struct Known {
-    id: OperationId,
-    /// Of the record that readers see.
-    version: Version,
-    /// Of the newest record that is durable.
-    sequence: u64,
-    created: i64,
-    last_action: i64,
-    /// `None` for a tombstone, and for an id whose first record is not shown yet.
-    kind: Option<Kind>,
-    labels: Box<[u64]>,
-}
+mod order;
+mod slots;
+mod sorted;
 
 /// Lists of one type and status.
 #[derive(Debug, Default)]
 struct Lists {
-    created: Order,
+    created: Order<i64>,
     /// Terminal operations only.
-    ended: Order,
+    ended: Order<i64>,
 }
 
 impl Lists {
-    fn insert(&mut self, slot: Slot, known: &Known, kind: Kind, id_of: impl Fn(Slot) -> OperationId) {
-        self.created.insert(known.created, slot, &id_of);
+    fn insert(&mut self, slot: Slot, known: &Known, kind: Kind, slots: &Slots) {
+        self.created.insert(known.created, slot, slots);
         if kind.status.is_terminal() {
-            self.ended.insert(known.last_action, slot, id_of);
+            self.ended.insert(known.last_action, slot, slots);
         }
     }
 
-    fn remove(&mut self, slot: Slot, known: &Known) {
-        self.created.remove(known.created, slot, &known.id);
-        self.ended.remove(known.last_action, slot, &known.id);
+    fn remove(&mut self, slot: Slot, known: &Known, kind: Kind, slots: &Slots) {
+        self.created.remove(known.created, slot, slots);
+        if kind.status.is_terminal() {
+            self.ended.remove(known.last_action, slot, slots);
+        }
     }
 
-    fn by(&self, order: OrderBy) -> &Order {
+    const fn by(&self, order: OrderBy) -> &Order<i64> {
         match order {
             OrderBy::LastAction => &self.ended,
             OrderBy::Created => &self.created,
@@ -68,19 +54,21 @@ impl Lists {
     }
 }
 
+/// Places in the feed.
+type Feed = Sorted<Member<u64>>;
+
 /// The index of one store.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    known: Vec<Option<Known>>,
-    free: Vec<Slot>,
-    by_id: HashMap<OperationId, Slot>,
+    slots: Slots,
     types: Vec<Box<str>>,
     type_numbers: HashMap<Box<str>, TypeNumber>,
     lists: HashMap<(TypeNumber, Status), Lists>,
-    by_label: HashMap<u64, Order>,
+    /// By the hash of a label; of a further attempt by its base too.
+    by_label: Order<(u64, i64)>,
     hasher: RandomState,
-    feed: BTreeMap<u64, Slot>,
-    tombstones: BTreeMap<u64, Slot>,
+    feed: Feed,
+    tombstones: Feed,
     /// When each Running operation was last written, by the store's monotonic clock.
     running: BTreeMap<OperationId, (Slot, Duration)>,
     few: Few,
@@ -98,64 +86,28 @@ pub(super) struct Found {
 
 impl Index {
     pub(super) fn slot(&self, id: &OperationId) -> Option<Slot> {
-        self.by_id.get(id).copied()
-    }
-
-    fn at(&self, slot: Slot) -> Option<&Known> {
-        self.known.get(usize::try_from(slot).ok()?)?.as_ref()
-    }
-
-    fn at_mut(&mut self, slot: Slot) -> Option<&mut Known> {
-        self.known.get_mut(usize::try_from(slot).ok()?)?.as_mut()
+        self.slots.find(id)
     }
 
     pub(super) fn id(&self, slot: Slot) -> Option<&OperationId> {
-        self.at(slot).map(|known| &known.id)
+        self.slots.id(slot)
     }
 
     /// The version that readers see; `None` where they see no operation.
     pub(super) fn version(&self, slot: Slot) -> Option<Version> {
-        self.at(slot).filter(|known| known.kind.is_some()).map(|known| known.version)
+        self.slots.get(slot).filter(|known| known.kind.is_some()).map(Known::version)
     }
 
     /// A slot for an id, whether it has a record or not.
     pub(super) fn reserve(&mut self, id: &OperationId) -> Slot {
-        if let Some(slot) = self.slot(id) {
-            return slot;
-        }
-        let known = Known {
-            id: id.clone(),
-            version: Version::new(0, 0, 0),
-            sequence: 0,
-            created: 0,
-            last_action: 0,
-            kind: None,
-            labels: Box::default(),
-        };
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.known.push(None);
-            // A record takes over 16 bytes: 2^32 of them do not fit the memory of the machines we run on.
-            Slot::try_from(self.known.len().saturating_sub(1)).unwrap_or(Slot::MAX)
-        });
-        if let Some(place) = usize::try_from(slot).ok().and_then(|slot| self.known.get_mut(slot)) {
-            *place = Some(known);
-        }
-        self.by_id.insert(id.clone(), slot);
-        slot
+        self.slots.reserve(id)
     }
 
     /// Frees a slot that was reserved for a record that never came.
     pub(super) fn release(&mut self, slot: Slot) {
         self.few.release(slot);
-        if self.at(slot).is_some_and(|known| known.kind.is_none() && known.sequence == 0) {
-            self.forget(slot);
-        }
-    }
-
-    fn forget(&mut self, slot: Slot) {
-        if let Some(known) = usize::try_from(slot).ok().and_then(|at| self.known.get_mut(at)?.take()) {
-            self.by_id.remove(&known.id);
-            self.free.push(slot);
+        if self.slots.get(slot).is_some_and(|known| known.kind.is_none() && known.sequence == 0) {
+            self.slots.forget(slot);
         }
     }
 
@@ -192,12 +144,19 @@ impl Index {
         self.types.get(usize::from(number).checked_sub(1)?).map(|name| &**name)
     }
 
-    /// Shows a record to readers in place of the one before. `written` is the monotonic time of the write.
-    pub(super) fn show(&mut self, slot: Slot, record: &Record, written: Duration) {
-        let kind = match &record.entry {
-            Entry::Live(operation) => self.kind_of(operation),
-            Entry::Tombstone { .. } => None,
-        };
+    /// Whether this record ends the life of an operation that has labels: [`show`](Self::show) has to be told
+    /// which, for labels are not kept here.
+    pub(super) fn ends_labels(&self, slot: Slot, record: &Record) -> bool {
+        let Some(known) = self.slots.get(slot) else { return false };
+        known.kind.is_some_and(|kind| kind.labelled)
+            && !(matches!(record.entry, Entry::Live(_)) && known.version().birth() == record.version().birth())
+    }
+
+    /// Shows a record to readers in place of `before`, which matters only where the record
+    /// [`ends_labels`](Self::ends_labels). `written` is the monotonic time of the write.
+    pub(super) fn show(&mut self, slot: Slot, record: &Record, written: Duration, before: Option<&Record>) {
+        let live = live(record);
+        let kind = live.and_then(|operation| self.kind_of(operation));
         let stamps = match &record.entry {
             Entry::Live(operation) => {
                 let stamps = operation.stamps();
@@ -205,10 +164,13 @@ impl Index {
             }
             Entry::Tombstone { at, .. } => (at.ticks(), at.ticks()),
         };
-        let Some(known) = self.at(slot) else { return };
-        let same_life = known.kind.is_some() && known.version.birth() == record.version().birth();
+        let Some(known) = self.slots.get(slot) else { return };
+        let same_life = known.kind.is_some() && known.version().birth() == record.version().birth();
         // Most writes change neither status nor, while it runs, what lists are ordered by.
         let moved = !(same_life && known.kind == kind);
+        if self.ends_labels(slot, record) {
+            self.unlabel(slot, before.and_then(self::live));
+        }
         if moved {
             self.unlist(slot);
         }
@@ -218,21 +180,18 @@ impl Index {
         if moved {
             self.few.note(slot, record);
         }
-        let labels = match &record.entry {
-            Entry::Live(operation) if moved => Some(self.label_hashes(operation)),
-            Entry::Live(_) => None,
-            Entry::Tombstone { .. } => Some(Box::default()),
-        };
-        if let Some(known) = self.at_mut(slot) {
-            known.version = record.version();
+        if let Some(known) = self.slots.get_mut(slot) {
+            known.set_version(record.version());
             (known.created, known.last_action) = stamps;
             known.kind = kind;
-            if let Some(labels) = labels {
-                known.labels = labels;
-            }
         }
         if moved {
             self.list(slot);
+        }
+        if let Some(operation) = live.filter(|_| !same_life) {
+            for hash in self.label_hashes(operation) {
+                self.by_label.insert((hash, stamps.0), slot, &self.slots);
+            }
         }
         let id = record.id();
         if kind.is_some_and(|kind| kind.status == Status::Running) {
@@ -247,11 +206,12 @@ impl Index {
 
     fn kind_of(&mut self, operation: &Operation) -> Option<Kind> {
         let type_number = self.number(operation.type_name())?;
-        Some(Kind { type_number, status: operation.status() })
+        let labelled = operation.labels().next().is_some() || operation.id().attempt_number() > 1;
+        Some(Kind { type_number, status: operation.status(), labelled })
     }
 
     /// Of a further attempt its base too, under the key that no label has.
-    fn label_hashes(&self, operation: &Operation) -> Box<[u64]> {
+    fn label_hashes(&self, operation: &Operation) -> Vec<u64> {
         let base = (operation.id().attempt_number() > 1).then(|| self.base_hash(&operation.id().base()));
         operation.labels().map(|label| self.hasher.hash_one(label)).chain(base).collect()
     }
@@ -260,52 +220,47 @@ impl Index {
         self.hasher.hash_one(("", base.to_string().as_str()))
     }
 
-    fn unlist(&mut self, slot: Slot) {
-        let Some(known) = usize::try_from(slot).ok().and_then(|at| self.known.get(at)?.as_ref()) else { return };
-        let Some(kind) = known.kind else { return };
-        if let Some(lists) = self.lists.get_mut(&(kind.type_number, kind.status)) {
-            lists.remove(slot, known);
-        }
-        self.few.unlist(slot, known, kind);
-        for label in &known.labels {
-            if let Some(order) = self.by_label.get_mut(label) {
-                order.remove(known.created, slot, &known.id);
-                if order.len() == 0 {
-                    self.by_label.remove(label);
-                }
-            }
+    fn unlabel(&mut self, slot: Slot, before: Option<&Operation>) {
+        // Its record could not be read: what it had is looked for everywhere.
+        let Some(before) = before else { return self.by_label.remove_all(slot) };
+        for hash in self.label_hashes(before) {
+            self.by_label.remove((hash, before.stamps().created.ticks()), slot, &self.slots);
         }
     }
 
-    fn list(&mut self, slot: Slot) {
-        let known = &self.known;
-        let id_of = |slot: Slot| id_of(known, slot);
-        let Some(entry) = usize::try_from(slot).ok().and_then(|at| known.get(at)?.as_ref()) else { return };
-        let Some(kind) = entry.kind else { return };
-        let lists = self.lists.entry((kind.type_number, kind.status)).or_default();
-        lists.insert(slot, entry, kind, id_of);
-        self.few.list(slot, entry, kind, id_of);
-        for label in &entry.labels {
-            self.by_label.entry(*label).or_default().insert(entry.created, slot, id_of);
+    fn unlist(&mut self, slot: Slot) {
+        let Some(known) = self.slots.get(slot) else { return };
+        let Some(kind) = known.kind else { return };
+        if let Some(lists) = self.lists.get_mut(&(kind.type_number, kind.status)) {
+            lists.remove(slot, known, kind, &self.slots);
         }
+        self.few.unlist(slot, known, kind, &self.slots);
+    }
+
+    fn list(&mut self, slot: Slot) {
+        let Some(known) = self.slots.get(slot) else { return };
+        let Some(kind) = known.kind else { return };
+        let lists = self.lists.entry((kind.type_number, kind.status)).or_default();
+        lists.insert(slot, known, kind, &self.slots);
+        self.few.list(slot, known, kind, &self.slots);
     }
 
     /// Puts a durable record at its place in the feed.
     pub(super) fn place(&mut self, slot: Slot, record: &Record) {
-        let Some(known) = self.at_mut(slot) else { return };
+        let Some(known) = self.slots.get_mut(slot) else { return };
         let before = std::mem::replace(&mut known.sequence, record.sequence);
-        self.feed.remove(&before);
-        self.tombstones.remove(&before);
-        self.feed.insert(record.sequence, slot);
+        remove(&mut self.feed, before);
+        remove(&mut self.tombstones, before);
+        insert(&mut self.feed, record.sequence, slot);
         if matches!(record.entry, Entry::Tombstone { .. }) {
-            self.tombstones.insert(record.sequence, slot);
+            insert(&mut self.tombstones, record.sequence, slot);
         }
     }
 
     /// Takes a record in as the scan at open finds it; `dead` tells instances that are gone.
     pub(super) fn load(&mut self, record: &Record, dead: impl Fn(u32) -> bool) {
         let slot = self.reserve(record.id());
-        self.show(slot, record, Duration::ZERO);
+        self.show(slot, record, Duration::ZERO, None);
         self.place(slot, record);
         if let Entry::Live(operation) = &record.entry
             && let State::Running(work) = operation.state()
@@ -358,49 +313,48 @@ impl Index {
             None => None,
         };
         let statuses: &[Status] = if query.statuses.is_empty() { &Status::ALL } else { &query.statuses };
-        let fits = |kind: Kind| {
-            statuses.contains(&kind.status) && type_number.is_none_or(|number| number == kind.type_number)
-        };
-        let id_of = |slot: Slot| id_of(&self.known, slot);
         let by_creation = query.order == OrderBy::Created;
+        let fits = |number: TypeNumber, status: Status| {
+            statuses.contains(&status) && type_number.is_none_or(|wanted| wanted == number)
+        };
+        let slots = &self.slots;
+        let labelled = |hash: u64| self.by_label.range(move |ticks| (hash, ticks), &range, slots);
         let mut first = Order::default();
-        let orders: Vec<&Order> = match (base, &query.group, label) {
+        let listed: Vec<Places<'_>> = match (base, &query.group, label) {
             (Some((base, hash)), ..) if by_creation => {
-                let own = self.slot(base).and_then(|slot| Some((slot, self.at(slot)?)));
+                let own = slots.find(base).and_then(|slot| Some((slot, slots.get(slot)?)));
                 if let Some((slot, known)) = own.filter(|(_, known)| known.kind.is_some()) {
-                    first.insert(known.created, slot, id_of);
+                    first.insert(known.created, slot, slots);
                 }
-                std::iter::once(&first).chain(self.by_label.get(&hash)).collect()
+                vec![first.range(|ticks| ticks, &range, slots), labelled(hash)]
             }
-            (_, None, Some(label)) if by_creation => self.by_label.get(&label).into_iter().collect(),
+            (_, None, Some(label)) if by_creation => vec![labelled(label)],
             (_, group, _) => {
                 let lists = match group {
                     Some(group) => self.few.group(group),
                     None => Some(&self.lists),
                 };
-                let some = lists
-                    .into_iter()
-                    .flatten()
-                    .filter(|((type_number, status), _)| fits(Kind { type_number: *type_number, status: *status }));
-                some.map(|(_, lists)| lists.by(query.order)).collect()
+                let some = lists.into_iter().flatten().filter(|((number, status), _)| fits(*number, *status));
+                some.map(|(_, lists)| lists.by(query.order).range(|ticks| ticks, &range, slots)).collect()
             }
         };
+        let has = |slot: Slot, known: &Known, hash: u64| self.by_label.contains((hash, known.created), slot, slots);
         let admits = |slot: Slot, known: &Known| {
-            known.kind.is_some_and(fits)
-                && label.is_none_or(|label| known.labels.contains(&label))
-                && base.is_none_or(|(base, hash)| known.id == *base || known.labels.contains(&hash))
+            known.kind.is_some_and(|kind| fits(kind.type_number, kind.status))
+                && label.is_none_or(|label| has(slot, known, label))
+                && base.is_none_or(|(base, hash)| known.id == *base || has(slot, known, hash))
                 && query.group.as_deref().is_none_or(|group| self.few.group_of(slot) == Some(group))
         };
         let limit = usize::try_from(query.limit.get()).unwrap_or(usize::MAX);
         let mut found = Found::default();
         let mut seen = 0_usize;
-        for place in merged(orders.iter().map(|order| order.range(&range, id_of)).collect(), query.descending) {
+        for place in merged(listed, query.descending) {
             if found.places.len() >= limit || seen >= Query::MAX_CANDIDATES {
                 return found;
             }
             seen = seen.saturating_add(1);
             found.more_after = Some((place.ticks, place.id.clone()));
-            if self.at(place.slot).is_some_and(|known| admits(place.slot, known)) {
+            if slots.get(place.slot).is_some_and(|known| admits(place.slot, known)) {
                 found.places.push(place);
             }
         }
@@ -447,7 +401,7 @@ impl Index {
                     None => 0,
                 };
                 for (seen, (id, (slot, written))) in self.running.range::<OperationId, _>(range).enumerate() {
-                    let kind = self.at(*slot).and_then(|known| known.kind);
+                    let kind = self.slots.get(*slot).and_then(|known| known.kind);
                     if kind.is_some_and(|kind| kind.type_number == number)
                         && now.saturating_sub(*written) > *longer_than
                     {
@@ -467,13 +421,12 @@ impl Index {
 
     /// Slots in the feed after a place.
     pub(super) fn feed_after(&self, after: u64, limit: usize) -> impl Iterator<Item = (u64, Slot)> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        self.feed.range((Excluded(after), Unbounded)).take(limit).map(|(sequence, slot)| (*sequence, *slot))
+        self.feed.from(self.feed.find(|member| member.key() <= after)).take(limit).map(pair)
     }
 
     /// The largest place in the feed.
     pub(super) fn feed_end(&self) -> u64 {
-        self.feed.last_key_value().map_or(0, |(sequence, _)| *sequence)
+        self.feed.last().map_or(0, Member::key)
     }
 
     /// How much there is: each durable record has one place in the feed.
@@ -481,39 +434,45 @@ impl Index {
         Seal { records: u64::try_from(self.feed.len()).unwrap_or(u64::MAX), end: self.feed_end() }
     }
 
+    pub(super) const fn tombstone_count(&self) -> usize {
+        self.tombstones.len()
+    }
+
     /// The oldest tombstones.
-    pub(super) fn tombstones(&self) -> impl ExactSizeIterator<Item = (u64, Slot)> {
-        self.tombstones.iter().map(|(sequence, slot)| (*sequence, *slot))
+    pub(super) fn tombstones(&self) -> impl Iterator<Item = (u64, Slot)> {
+        self.tombstones.from(self.tombstones.find(|_| false)).map(pair)
     }
 
     /// Forgets a purged tombstone.
     pub(super) fn purge(&mut self, slot: Slot) {
-        let Some(known) = self.at(slot) else { return };
+        let Some(known) = self.slots.get(slot) else { return };
         let sequence = known.sequence;
-        if self.tombstones.remove(&sequence).is_some() {
-            self.feed.remove(&sequence);
-            self.forget(slot);
+        if remove(&mut self.tombstones, sequence) {
+            remove(&mut self.feed, sequence);
+            self.slots.forget(slot);
         }
     }
 
     /// When a tombstone was made, in ticks.
     pub(super) fn deleted_at(&self, slot: Slot) -> Option<i64> {
-        self.at(slot).map(|known| known.last_action)
+        self.slots.get(slot).map(|known| known.last_action)
     }
 
     /// The version that was removed, where the newest durable record is a tombstone.
     pub(super) fn deleted(&self, slot: Slot) -> Option<Version> {
-        self.at(slot).filter(|known| self.tombstones.contains_key(&known.sequence)).map(|known| known.version)
+        let known = self.slots.get(slot)?;
+        let newest = self.tombstones.get(|member| member.key() < known.sequence)?;
+        (newest.key() == known.sequence).then(|| known.version())
     }
 
     /// The place in the feed of the newest durable record.
     pub(super) fn sequence(&self, slot: Slot) -> Option<u64> {
-        self.at(slot).map(|known| known.sequence)
+        self.slots.get(slot).map(|known| known.sequence)
     }
 
     /// The type, status and group that readers see.
     pub(super) fn kind(&self, slot: Slot) -> Option<(Option<String>, Status, Option<String>)> {
-        let kind = self.at(slot)?.kind?;
+        let kind = self.slots.get(slot)?.kind?;
         let group = self.few.group_of(slot).map(Into::into);
         Some((self.type_name(kind.type_number).map(Into::into), kind.status, group))
     }
@@ -521,6 +480,11 @@ impl Index {
     /// Groups that have operations.
     pub(super) fn groups(&self) -> impl ExactSizeIterator<Item = &str> {
         self.few.group_names()
+    }
+
+    /// How many labels operations are found by, and attempts by their base.
+    pub(super) const fn labels(&self) -> usize {
+        self.by_label.len()
     }
 
     /// Where the index contradicts itself.
@@ -548,20 +512,36 @@ impl Index {
 
     /// Every operation that readers see, with its version.
     pub(super) fn versions(&self) -> impl Iterator<Item = (&OperationId, Slot, Version)> {
-        self.by_id.iter().filter_map(|(id, slot)| Some((id, *slot, self.version(*slot)?)))
+        let live = self.slots.all().filter(|(_, known)| known.kind.is_some());
+        live.map(|(slot, known)| (&known.id, slot, known.version()))
     }
 }
 
-fn id_of(known: &[Option<Known>], slot: Slot) -> OperationId {
-    let known = usize::try_from(slot).ok().and_then(|slot| known.get(slot)?.as_ref());
-    known.map_or_else(|| OperationId::from(uuid::Uuid::nil()), |known| known.id.clone())
+/// The operation that a record is of, unless it is a tombstone.
+fn live(record: &Record) -> Option<&Operation> {
+    match &record.entry {
+        Entry::Live(operation) => Some(operation),
+        Entry::Tombstone { .. } => None,
+    }
 }
 
+fn insert(feed: &mut Feed, sequence: u64, slot: Slot) {
+    feed.insert(Member::new(sequence, slot), |member| member.key() < sequence);
+}
+
+fn remove(feed: &mut Feed, sequence: u64) -> bool {
+    feed.remove(|member| member.key() < sequence, |member| member.key() == sequence)
+}
+
+const fn pair(member: Member<u64>) -> (u64, Slot) {
+    (member.key(), member.slot())
+}
+
+/// A list from somewhere on.
+type Places<'a> = Box<dyn Iterator<Item = Place> + 'a>;
+
 /// Several ordered lists as one.
-fn merged<'a>(
-    mut lists: Vec<Box<dyn Iterator<Item = Place> + 'a>>,
-    descending: bool,
-) -> Box<dyn Iterator<Item = Place> + 'a> {
+fn merged(mut lists: Vec<Places<'_>>, descending: bool) -> Places<'_> {
     if lists.len() <= 1 {
         return lists.pop().unwrap_or_else(|| Box::new(std::iter::empty()));
     }

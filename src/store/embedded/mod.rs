@@ -18,7 +18,6 @@ mod fate;
 mod index;
 mod journal;
 mod meta;
-mod order;
 #[cfg(feature = "sled")]
 mod salvage;
 mod scan;

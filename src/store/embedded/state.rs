@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fate::{Fate, Waiter};
-use super::index::Index;
+use super::index::{BySlot, Index, Slot};
 use super::meta::Meta;
-use super::order::{BySlot, Slot};
 use crate::model::{Operation, OperationId, Version};
 use crate::store::record::{Entry, Record, Unplaced};
 use crate::store::{Durability, StoreError};
@@ -102,6 +101,10 @@ pub(super) struct Write {
     pub(super) bytes: Vec<u8>,
     /// Whether readers still see what the engine holds under this key.
     pub(super) hides_engine: bool,
+    /// Whether a life with labels ends: what readers see of it is wanted then.
+    pub(super) ends_labels: bool,
+    /// What readers see still, where it is not in the engine alone.
+    pub(super) before: Option<Arc<Record>>,
 }
 
 /// What a submitted write has come to.
@@ -258,7 +261,7 @@ impl State {
         };
         let at_once = durability == Durability::Eventual && !pending;
         if at_once {
-            self.index.show(slot, &record, now);
+            self.index.show(slot, &record, now, None);
         }
         let shown = if at_once { Shown::Newest } else { shown };
         let bytes = unplaced.at(sequence);
@@ -343,8 +346,13 @@ impl State {
         let writes = slots.into_iter().filter_map(|slot| {
             let recent = self.recent.get_mut(&slot)?;
             let hides_engine = matches!(recent.shown, Shown::Engine);
+            let before = match &recent.shown {
+                Shown::Record(record) => Some(Arc::clone(record)),
+                _ => None,
+            };
             let (record, bytes) = (Arc::clone(&recent.newest), std::mem::take(&mut recent.bytes));
-            Some(Write { slot, record, bytes, hides_engine })
+            let ends_labels = self.index.ends_labels(slot, &record);
+            Some(Write { slot, record, bytes, hides_engine, ends_labels, before })
         });
         Taken { number, writes: writes.collect(), fate, waiters }
     }
@@ -364,12 +372,12 @@ impl State {
             let (groups, time) = self.groups;
             self.groups = (groups.saturating_add(1), time.saturating_add(now.saturating_sub(since)));
         }
-        for Write { slot, record, .. } in &taken.writes {
+        for Write { slot, record, before, .. } in &taken.writes {
             // An Eventual write is shown already, this one or one on top: showing it again would make it look
             // written just now.
             let is_shown = self.recent.get(slot).is_some_and(|recent| matches!(recent.shown, Shown::Newest));
             if !is_shown {
-                self.index.show(*slot, record, now);
+                self.index.show(*slot, record, now, before.as_deref());
             }
             self.index.place(*slot, record);
             self.durable = self.durable.max(record.sequence);

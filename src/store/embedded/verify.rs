@@ -22,6 +22,7 @@ type Seen = (Version, u64, Option<Kind>);
 struct Recount {
     meta: Option<meta::Meta>,
     versions: HashMap<OperationId, Seen>,
+    labels: usize,
     report: Report,
 }
 
@@ -36,7 +37,7 @@ impl<E: Engine> Shared<E> {
             Ok(())
         })?;
         let state = self.lock();
-        let Recount { meta, versions, mut report } = found;
+        let Recount { meta, versions, labels, mut report } = found;
         // Who only looks at an empty store has not written one.
         let missing = !(matches!(state.mode, Mode::Inspect) && state.meta.instance == 0);
         match meta {
@@ -79,6 +80,10 @@ impl<E: Engine> Shared<E> {
         }
         counted.compare(&state.index, &mut report.problems);
         report.problems.extend(state.index.inconsistencies());
+        // What is shown and not synced yet has labels that the engine does not know.
+        if state.recent.is_empty() && labels != state.index.labels() {
+            report.problems.push(format!("labels: {} in the index, {labels} counted", state.index.labels()));
+        }
         Ok(report)
     }
 }
@@ -129,6 +134,9 @@ impl Recount {
             Ok(record) => {
                 let kind = match &record.entry {
                     Entry::Live(operation) => {
+                        let of_base = usize::from(operation.id().attempt_number() > 1);
+                        self.labels =
+                            self.labels.saturating_add(operation.labels().count()).saturating_add(of_base);
                         let (type_name, group) = (operation.type_name(), operation.group());
                         Some((type_name.map(Into::into), operation.status(), group.map(Into::into)))
                     }

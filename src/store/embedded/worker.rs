@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::engine::{Engine, EngineError, is_full};
 use super::fate::Fate;
+use super::index::Slot;
 use super::meta;
-use super::order::Slot;
 use super::state::{Failed, Mode, Sleep, State, Taken};
 use super::{BLOCK, Job, Shared};
 use crate::model::{TICKS_PER_SECOND, Timestamp};
@@ -44,10 +44,10 @@ impl<E: Engine> Shared<E> {
         self.look(&mut due);
         loop {
             match self.await_work(&mut due) {
-                Work::Group(taken, reserve) => {
+                Work::Group(mut taken, reserve) => {
                     due.full = None;
-                    self.commit(&taken, reserve);
-                    if self.lock().index.tombstones().len() >= MAX_TOMBSTONES {
+                    self.commit(&mut taken, reserve);
+                    if self.lock().index.tombstone_count() >= MAX_TOMBSTONES {
                         due.look = Instant::now();
                     }
                 }
@@ -119,7 +119,7 @@ impl<E: Engine> Shared<E> {
             {
                 return Work::Reopen;
             }
-            let purges = matches!(state.mode, Mode::Open) && state.index.tombstones().len() > 0;
+            let purges = matches!(state.mode, Mode::Open) && state.index.tombstone_count() > 0;
             let look = purges.then_some(due.look);
             if look.is_some_and(|look| look <= now) {
                 return Work::Look;
@@ -137,7 +137,7 @@ impl<E: Engine> Shared<E> {
     }
 
     /// Writes a group, makes it durable, shows it, answers its waiters.
-    fn commit(&self, taken: &Taken, reserve: Option<meta::Meta>) {
+    fn commit(&self, taken: &mut Taken, reserve: Option<meta::Meta>) {
         match self.write(taken, reserve) {
             Ok(()) => {
                 let mut state = self.lock();
@@ -154,14 +154,27 @@ impl<E: Engine> Shared<E> {
         }
     }
 
-    fn write(&self, taken: &Taken, reserve: Option<meta::Meta>) -> Result<(), EngineError> {
+    fn write(&self, taken: &mut Taken, reserve: Option<meta::Meta>) -> Result<(), EngineError> {
         let guard = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let engine = guard.as_ref().ok_or("the engine is not open")?;
-        for write in taken.writes.iter().filter(|write| write.hides_engine && !E::SHOWS_SYNCED_ONLY) {
+        for write in &mut taken.writes {
+            let hides = write.hides_engine && !E::SHOWS_SYNCED_ONLY;
+            let asks = write.ends_labels && write.before.is_none();
+            if !hides && !asks {
+                continue;
+            }
             let key = record::key(write.record.id());
             if let Some(bytes) = engine.get(&key)? {
-                let before = record::decode(&key, &bytes)?;
-                self.lock().keep_shown(write.slot, Arc::new(before));
+                let before = match record::decode(&key, &bytes) {
+                    Ok(before) => Arc::new(before),
+                    // Its labels are looked for everywhere then.
+                    Err(_) if !hides => continue,
+                    Err(error) => return Err(error.into()),
+                };
+                if hides {
+                    self.lock().keep_shown(write.slot, Arc::clone(&before));
+                }
+                write.before = Some(before);
             }
         }
         if let Some(meta) = reserve {
@@ -218,8 +231,8 @@ impl<E: Engine> Shared<E> {
         if !matches!(state.mode, Mode::Open) {
             return Vec::new();
         }
-        let surplus = state.index.tombstones().len().saturating_sub(MAX_TOMBSTONES.saturating_sub(STEP));
-        let surplus = if state.index.tombstones().len() >= MAX_TOMBSTONES { surplus } else { 0 };
+        let surplus = state.index.tombstone_count().saturating_sub(MAX_TOMBSTONES.saturating_sub(STEP));
+        let surplus = if state.index.tombstone_count() >= MAX_TOMBSTONES { surplus } else { 0 };
         let all = state.index.tombstones().enumerate();
         let due = all.take(STEP).take_while(|(at, (_, slot))| {
             (*at < surplus || state.index.deleted_at(*slot).is_some_and(|at| at < oldest))

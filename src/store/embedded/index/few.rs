@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Kind, Known, Lists, Slot, TypeNumber};
+use super::Lists;
+use super::slots::{Kind, Known, Slot, Slots, TypeNumber};
 use crate::model::{Operation, OperationId, Status};
-use crate::store::record::{Entry, Record};
+use crate::store::record::Record;
 
 /// Lists of the operations of one group.
 type Group = HashMap<(TypeNumber, Status), Lists>;
@@ -24,10 +25,7 @@ pub(super) struct Few {
 impl Few {
     /// What a record says, in place of what the one before it said.
     pub(super) fn note(&mut self, slot: Slot, record: &Record) {
-        let live = match &record.entry {
-            Entry::Live(operation) => Some(&**operation),
-            Entry::Tombstone { .. } => None,
-        };
+        let live = super::live(record);
         let deadline = live.filter(|now| !now.is_terminal()).and_then(|now| now.stamps().deadline);
         match deadline {
             Some(deadline) => drop(self.deadlines.insert(record.id().clone(), deadline.ticks())),
@@ -91,18 +89,18 @@ impl Few {
     }
 
     /// Puts an operation into the lists of its group.
-    pub(super) fn list(&mut self, slot: Slot, known: &Known, kind: Kind, id_of: impl Fn(Slot) -> OperationId) {
+    pub(super) fn list(&mut self, slot: Slot, known: &Known, kind: Kind, slots: &Slots) {
         let Some(name) = self.group_of.get(&slot) else { return };
         let group = self.groups.entry(Arc::clone(name)).or_default();
-        group.entry((kind.type_number, kind.status)).or_default().insert(slot, known, kind, id_of);
+        group.entry((kind.type_number, kind.status)).or_default().insert(slot, known, kind, slots);
     }
 
     /// Takes an operation out of the lists of its group.
-    pub(super) fn unlist(&mut self, slot: Slot, known: &Known, kind: Kind) {
+    pub(super) fn unlist(&mut self, slot: Slot, known: &Known, kind: Kind, slots: &Slots) {
         let Some(name) = self.group_of.get(&slot) else { return };
         let Some(group) = self.groups.get_mut(name) else { return };
         if let Some(lists) = group.get_mut(&(kind.type_number, kind.status)) {
-            lists.remove(slot, known);
+            lists.remove(slot, known, kind, slots);
             if lists.created.len() == 0 {
                 group.remove(&(kind.type_number, kind.status));
             }
