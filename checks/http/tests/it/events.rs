@@ -27,6 +27,11 @@ impl Events {
         headers.extend(last.map(|last| ("Last-Event-ID", last)));
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(&request("GET", path, &headers, b"")).await.unwrap();
+        Self::of(stream)
+    }
+
+    /// What has been asked for on this stream.
+    pub(crate) fn of(stream: TcpStream) -> Self {
         Self { stream, bytes: Vec::new() }
     }
 
