@@ -10,10 +10,14 @@ const OWN: [&str; 4] = ["log-preallocated", "log", "longrun-sled", "longrun-memo
 
 /// Runs the program with `--json` and returns its rows.
 fn rows(line: &str) -> Vec<Value> {
+    rows_of(&OWN, line)
+}
+
+fn rows_of(contenders: &[&str], line: &str) -> Vec<Value> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_longrun-bench"))
         .args(line.split_whitespace())
-        .args(["--contenders", &OWN.join(","), "--json", "--dir"])
+        .args(["--contenders", &contenders.join(","), "--json", "--dir"])
         .arg(folder.path())
         .output()
         .unwrap();
@@ -69,6 +73,20 @@ fn reads_have_a_row_for_each_read_and_size() {
             let row = rows.iter().find(|row| row["contender"] == contender && row["case"] == case);
             assert!(row.unwrap()["p50_us"].as_f64().is_some(), "{case} of {contender}");
         }
+    }
+}
+
+#[test]
+fn http_is_compared_with_the_library() {
+    let contenders = ["longrun-sled", "longrun-http", "bare-socket"];
+    let rows = rows_of(&contenders, "http --callers 8 --rounds 1 --seconds 0.3 --records 400");
+    let found = rows.iter().map(|row| (row["contender"].as_str().unwrap(), row["case"].as_str().unwrap()));
+    let expected = contenders.iter().flat_map(|name| ["patch", "get"].map(|case| (*name, case)));
+    assert!(found.eq(expected), "{rows:?}");
+    for row in &rows {
+        assert!(row["ops_per_s"].as_f64().unwrap() > 0.0, "{row}");
+        let compared = row["contender"] != "longrun-sled";
+        assert_eq!(row["ratio_to_library"].as_f64().is_some_and(|ratio| ratio > 0.0), compared, "{row}");
     }
 }
 
