@@ -59,7 +59,8 @@ impl Loads {
         loop {
             let (taken, rest) = {
                 let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let rest = waiting.split_off(waiting.len().min(GROUP));
+                let most = waiting.len().min(GROUP);
+                let rest = waiting.split_off(most);
                 let more = !rest.is_empty();
                 (std::mem::replace(&mut *waiting, rest), more)
             };
