@@ -9,7 +9,8 @@
 //! $ curl -s localhost:8080/v1.0/operations
 //! ```
 //!
-//! With `--postgres URL` instead of `--data DIR` many of them serve the same operations.
+//! With `--postgres URL` instead of `--data DIR` many of them serve the same operations. SIGTERM or Ctrl-C:
+//! what runs has ten seconds to end, then the counts are printed; in a database, those of all who share it.
 
 #![expect(clippy::print_stdout, reason = "an example talks to people")]
 #![expect(clippy::disallowed_methods, reason = "an example is the host: it spawns what the library does not")]
@@ -26,7 +27,7 @@ use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use longrun::http::{self, Access, Action, Permission, Principal};
-use longrun::store::PostgresStore;
+use longrun::store::{PostgresOptions, PostgresStore};
 use longrun::{NewOperation, Status, Tracker};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Deserialize;
@@ -105,10 +106,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     http::serve(listener, app(&tracker, &access, recorder)).until(end()).await?;
     // What runs has ten seconds to end.
     tracker.close(Duration::from_secs(10)).await?;
+    // Opened anew, to look only. In a database the counts are of all who share it, and theirs go on.
     let closed = match store {
         Place::Folder(folder) => Tracker::builder().inspect().open(folder).await?,
-        // What others have in hand goes on: there is no end to sum up.
-        Place::Database(_) => return Ok(()),
+        Place::Database(url) => {
+            let pool = PgPoolOptions::new().connect(&url).await?;
+            let store = PostgresStore::connect_with(pool, PostgresOptions::default().inspect()).await?;
+            Tracker::builder().inspect().open_store(Arc::new(store)).await?
+        }
     };
     let counts = closed.counts().await?;
     let [waiting, running, completed, failed] = Status::ALL.map(|status| counts.of(status));

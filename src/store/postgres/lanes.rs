@@ -13,6 +13,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::Shared;
 use super::failure::Failed;
+use super::flow::Flow;
 use super::group;
 use super::row::decode_live;
 use super::sql::Patience;
@@ -30,6 +31,9 @@ const HOLD: Duration = Duration::from_millis(100);
 /// A write on its way.
 struct Pending {
     write: Write,
+    /// Its place among all, and when it set out.
+    number: u64,
+    since: Duration,
     /// An earlier attempt may have made it.
     unsure: bool,
     retries: u8,
@@ -48,8 +52,9 @@ pub(super) struct Lanes {
     together: Waiting,
     /// Writes that a group left out, that failed one, or that may.
     alone: Waiting,
-    /// Writes without an answer.
+    /// Writes without an answer, for who waits until there is none.
     open: watch::Sender<usize>,
+    flow: Flow,
 }
 
 impl std::fmt::Debug for Lanes {
@@ -104,13 +109,14 @@ fn take(list: &mut VecDeque<Pending>, limit: usize) -> Vec<Pending> {
 
 impl Lanes {
     /// Puts a write on its way.
-    pub(super) fn submit(&self, write: Write) -> oneshot::Receiver<Result<Swap, StoreError>> {
+    pub(super) fn submit(&self, write: Write, now: Duration) -> oneshot::Receiver<Result<Swap, StoreError>> {
         let (answer, outcome) = oneshot::channel();
+        let number = self.flow.begin(now);
         self.open.send_modify(|open| *open = open.saturating_add(1));
         // One whose key is taken would fail its whole group.
         let waiting =
             if write.row.unique_key.is_some() && write.expected.is_none() { &self.alone } else { &self.together };
-        waiting.push(Pending { write, unsure: false, retries: 0, answer });
+        waiting.push(Pending { write, number, since: now, unsure: false, retries: 0, answer });
         outcome
     }
 
@@ -120,7 +126,13 @@ impl Lanes {
         drop(self.open.subscribe().wait_for(|open| *open == 0).await);
     }
 
+    /// How writes get on.
+    pub(super) fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
     fn answer(&self, pending: Pending, outcome: Result<Swap, StoreError>) {
+        self.flow.end(pending.number);
         // Nobody waits any more: the caller's future was dropped. The write stands.
         drop(pending.answer.send(outcome));
         self.open.send_modify(|open| *open = open.saturating_sub(1));
@@ -181,9 +193,11 @@ async fn send(shared: &Shared, connection: &mut PoolConnection<Postgres>, mut ba
     let writes: Vec<&Write> = batch.iter().map(|pending| &pending.write).collect();
     match group::together(connection, &shared.statements, &writes, shared.options.pooler).await {
         Ok(outcomes) => {
-            shared.wrote(outcomes.iter().zip(&batch).filter_map(|(outcome, pending)| {
-                matches!(outcome, Some(Written::Stored)).then_some(&pending.write)
-            }));
+            let stored = outcomes.iter().zip(&batch);
+            let stored = stored.filter_map(|(outcome, pending)| {
+                matches!(outcome, Some(Written::Stored)).then_some((&pending.write, pending.since))
+            });
+            shared.wrote(stored);
             for (outcome, pending) in outcomes.into_iter().zip(batch) {
                 match outcome {
                     Some(written) => settle(shared, pending, written),
@@ -213,7 +227,7 @@ async fn send_alone(shared: &Shared, connection: &mut PgConnection, pending: Pen
     match alone(connection, &shared.statements, &pending.write, patience, shared.options.pooler).await {
         Ok(written) => {
             if matches!(written, Written::Stored) {
-                shared.wrote(std::iter::once(&pending.write));
+                shared.wrote(std::iter::once((&pending.write, pending.since)));
             }
             settle(shared, pending, written);
             true

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 mod failure;
 mod feed;
+mod flow;
 mod group;
 mod hints;
 mod idle;
@@ -27,6 +28,7 @@ mod keeper;
 mod lanes;
 mod options;
 mod page;
+mod readers;
 mod row;
 mod schema;
 mod sql;
@@ -37,9 +39,10 @@ mod write;
 
 pub use self::options::PostgresOptions;
 
-use self::failure::{Failed, read};
+use self::failure::Failed;
 use self::lanes::Lanes;
-use self::row::{Row, decode_live};
+use self::readers::Loads;
+use self::row::Row;
 use self::sql::Statements;
 use self::write::Write;
 use super::hints::Listeners;
@@ -75,6 +78,7 @@ struct Shared {
     statements: Statements,
     opened: Opened,
     lanes: Lanes,
+    loads: Loads,
     listeners: Listeners,
     /// Types that are known to be in the store.
     types: Mutex<HashSet<Box<str>>>,
@@ -108,6 +112,7 @@ impl PostgresStore {
         let size = usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX);
         let lanes = options.lanes.unwrap_or(size / 3).clamp(1, 4);
         let stragglers = (size / 4).clamp(1, 8);
+        let readers = (size / 6).clamp(1, 2);
         let inspect = options.inspect;
         let shared = Arc::new(Shared {
             pool,
@@ -115,6 +120,7 @@ impl PostgresStore {
             statements,
             opened: Opened::new(found.store, found.instance, false),
             lanes: Lanes::default(),
+            loads: Loads::default(),
             listeners: Listeners::default(),
             types: Mutex::default(),
             closed: AtomicBool::new(false),
@@ -129,6 +135,9 @@ impl PostgresStore {
         {
             let mut running = tasks.running.lock().unwrap_or_else(PoisonError::into_inner);
             running.spawn(hints::hear(Arc::clone(&shared)));
+            for _ in 0..readers {
+                running.spawn(readers::reader(Arc::clone(&shared)));
+            }
             if !inspect {
                 for _ in 0..lanes {
                     running.spawn(lanes::lane(Arc::clone(&shared)));
@@ -153,7 +162,7 @@ impl PostgresStore {
         if self.shared.options.inspect {
             return Err(StoreError::Unsupported("the store was opened to inspect, not to write".into()));
         }
-        let outcome = self.shared.lanes.submit(write);
+        let outcome = self.shared.lanes.submit(write, self.shared.options.clock.monotonic());
         outcome.await.map_err(|_| StoreError::indefinite("the store's task ended"))?
     }
 }
@@ -187,20 +196,35 @@ impl Shared {
         query: impl Fn() -> SqlQuery<'static, Postgres, PgArguments> + Send,
     ) -> Result<Vec<PgRow>, StoreError> {
         self.check_open()?;
+        self.rows(query).await.map_err(|failed| Failed { definite: true, ..failed }.into())
+    }
+
+    /// The same, whether or not the store is being closed.
+    async fn rows(
+        &self,
+        query: impl Fn() -> SqlQuery<'static, Postgres, PgArguments> + Send,
+    ) -> Result<Vec<PgRow>, Failed> {
         let mut broken = false;
         loop {
             let mut connection = self.connection().await?;
             match write::rows(&mut connection, query(), self.options.pooler).await {
                 Ok(rows) => return Ok(rows),
-                Err(error) if broken || Failed::sent(&error).definite => return Err(read(&error)),
-                Err(_) => broken = true,
+                Err(error) => {
+                    let failed = Failed::sent(&error);
+                    if broken || failed.definite {
+                        return Err(failed);
+                    }
+                    broken = true;
+                }
             }
         }
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
-        let rows = self.ask(|| self.statements.load.query().bind(id.to_string())).await?;
-        rows.first().map(|row| decode_live(id, row::column(row, 0)?)).transpose()
+        let loaded = self.loads.submit(id.clone());
+        // Asked after it is in the list: what comes later than the list's end is not waited for.
+        self.check_open()?;
+        loaded.await.map_err(|_| StoreError::Closed)?
     }
 
     /// Refuses an operation of a type too many.
@@ -230,16 +254,18 @@ impl Shared {
         Ok(())
     }
 
-    /// Tells of writes that are committed.
-    fn wrote<'a>(&self, writes: impl Iterator<Item = &'a Write>) {
-        let (mut ids, mut created) = (Vec::new(), 0_u64);
-        for write in writes {
+    /// Tells of writes that one statement has committed, and when each set out.
+    fn wrote<'a>(&self, writes: impl Iterator<Item = (&'a Write, Duration)>) {
+        let (mut ids, mut created, mut first) = (Vec::new(), 0_u64, Duration::MAX);
+        for (write, since) in writes {
             ids.push(write.row.id.clone());
             created = created.saturating_add(u64::from(write.expected.is_none()));
+            first = first.min(since);
         }
         if ids.is_empty() {
             return;
         }
+        self.lanes.flow().committed(self.options.clock.monotonic().saturating_sub(first));
         self.count_write(created);
         if !self.listeners.is_empty() {
             self.listeners.tell(&ids.into_iter());
@@ -308,8 +334,8 @@ impl Store for PostgresStore {
     }
 
     fn health(&self) -> StoreHealth {
-        // A write is committed when it is answered: nothing waits in this process.
-        StoreHealth::new("commit")
+        // How far the feed is behind is known to the server alone, which is not asked here: `changes` tells it.
+        self.shared.lanes.flow().tell(self.shared.options.clock.monotonic(), StoreHealth::new("commit"))
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {
@@ -325,6 +351,7 @@ impl Store for PostgresStore {
         self.shared.lanes.drained().await;
         let mut running = std::mem::take(&mut *self.tasks.running.lock().unwrap_or_else(PoisonError::into_inner));
         running.shutdown().await;
+        self.shared.loads.clear();
         self.shared.listeners.close();
         if !self.shared.options.inspect {
             self.shared.leave().await;

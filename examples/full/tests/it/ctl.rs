@@ -1,8 +1,10 @@
 //! `ctl` and the dashboard's client against processes that serve, and on a folder that nobody has open.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
+use longrun::store::PostgresStore;
 use longrun::{Failure, NewOperation, OperationId, Tracker};
+use longrun_checks_postgres::Server;
 use longrun_examples::{Board, Remote, Seen};
 use serde_json::Value;
 
@@ -68,6 +70,28 @@ async fn a_process_is_asked_for_tables_and_for_json() {
     let (words, well) = serving.terminate();
     assert!(well);
     assert_eq!(words, "1 completed, 2 failed, 0 running, 0 not started\n");
+}
+
+/// It used to print nothing at its end where it was given a database.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_serves_a_database_prints_the_counts_at_its_end() {
+    let server = Server::start();
+    let serving = Serving::start("serve", &["--addr", "127.0.0.1:0", "--open", "--postgres", &server.url()]);
+    // Another process, which shares the database and goes on.
+    let pool = sqlx::postgres::PgPoolOptions::new().connect(&server.url()).await.unwrap();
+    let store = PostgresStore::connect(pool).await.unwrap();
+    let other = Tracker::builder().open_store(Arc::new(store)).await.unwrap();
+    for name in ["done", "goes-on", "waits", "waits-too"] {
+        other.create(NewOperation::new("export").id(name.parse().unwrap())).await.unwrap();
+    }
+    other.start(&"done".parse().unwrap()).await.unwrap().complete(1).await.unwrap();
+    let run = other.start(&"goes-on".parse().unwrap()).await.unwrap();
+    assert_eq!(run("ctl", &[&*serving.address, "cancel", "waits"]).status.code(), Some(0));
+    let (words, well) = serving.terminate();
+    assert!(well);
+    assert_eq!(words, "1 completed, 1 failed, 1 running, 1 not started\n");
+    run.complete(2).await.unwrap();
+    other.close(std::time::Duration::ZERO).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
