@@ -1,9 +1,10 @@
-"""Real clients, unmodified, against a running serve: `clients.py http://127.0.0.1:PORT`."""
+"""Real clients, unmodified, against a running serve: `clients.py http://127.0.0.1:PORT NAME ..`."""
 
 import asyncio
 import sys
 import threading
 import time
+from importlib.metadata import version
 
 import requests
 
@@ -159,7 +160,49 @@ def msgraph():
     return asyncio.run(msgraph_calls())
 
 
-for client in (azure, google, msgraph, office365):
+def odata():
+    """python-odata, which reads `$metadata` and addresses an entity as S('id')."""
+    from odata import ODataService
+    from odata.exceptions import ODataError
+
+    service = ODataService(BASE + "/v1.0", reflect_entities=True, quiet_progress=True)
+    operations = service.entities["operations"]
+    statuses = service.types["microsoft.graph.operationStatus"]
+    id = create(type="odata")
+
+    def found(status):
+        listed = service.query(operations).filter(operations.status == status).all()
+        return [operation for operation in listed if operation.id == id]
+
+    [operation] = found(statuses.NotStarted)
+    for status in (statuses.Running, statuses.Completed):
+        operation.status = status
+        service.save(operation)
+        check(operation.status == status, operation.status)
+        check(len(found(status)) == 1, "not listed")
+    operation.status = statuses.Running
+    try:
+        service.save(operation)
+        check(False, "an end was left")
+    except ODataError as error:
+        check(error.status_code == "HTTP 409" and error.code == "conflict", error)
+    service.delete(operation)
+    check(requests.get(f"{GRAPH}/{id}", timeout=10).status_code == 404, "not deleted")
+    return 7
+
+
+CLIENTS = {
+    "azure": ("azure-core", azure),
+    "google": ("google-api-core", google),
+    "msgraph": ("msgraph-sdk", msgraph),
+    "odata": ("python-odata", odata),
+    "office365": ("Office365-REST-Python-Client", office365),
+}
+
+if not sys.argv[2:]:
+    raise SystemExit("no client is named")
+for name in sys.argv[2:]:
+    package, run = CLIENTS[name]
     began = time.monotonic()
-    calls = client()
-    print(f"{client.__name__}: {calls} checks, {time.monotonic() - began:.1f} s")
+    checks = run()
+    print(f"{package} {version(package)}: {checks} checks, {time.monotonic() - began:.1f} s", flush=True)

@@ -17,12 +17,13 @@ Works
   progress          percentages of --records running operations (10000)
   contended         all callers start the same operation
   reads             get, a page of 100 by status, counts, at --records 10000,100000,1000000
+  http              PATCH and GET over sockets beside the library's calls, --records operations (100000)
   growth            insert, transition, memory, folder and reopening at --records 10000,..,3000000
   churn             create, start, complete, delete with --records live (100000): the folder's size
 
 Options
   --contenders A,B  which (default: all of this build that can)
-  --callers 1,64    how many tasks call at once (default: 1,8,64,512; contended, growth, churn 64; reads 1)
+  --callers 1,64    how many tasks call at once (default: 1,8,64,512; contended, http, growth, churn 64; reads 1)
   --rounds R        interleaved rounds (default: 3; churn 1; growth has one)
   --seconds S       measured window of each measurement (default: 5)
   --records A,B     records held before the window

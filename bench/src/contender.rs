@@ -31,10 +31,14 @@ pub trait Contender: Sized + Send + Sync + 'static {
     fn create(&self) -> impl Future<Output = Result<Self::Key>> + Send;
 
     /// `NotStarted` to `Running`; `None` if another caller was first.
-    fn start(&self, key: &Self::Key) -> impl Future<Output = Result<Option<Self::Claim>>> + Send;
+    fn start(&self, _key: &Self::Key) -> impl Future<Output = Result<Option<Self::Claim>>> + Send {
+        lacks("start")
+    }
 
     /// `Running` to `Completed`, by the holder of the claim.
-    fn complete(&self, key: &Self::Key, claim: Self::Claim) -> impl Future<Output = Result<()>> + Send;
+    fn complete(&self, _key: &Self::Key, _claim: Self::Claim) -> impl Future<Output = Result<()>> + Send {
+        lacks("complete")
+    }
 
     /// One conditional move of an operation whose claim nobody holds.
     fn transition(&self, _key: &Self::Key, _to: Status) -> impl Future<Output = Result<()>> + Send {

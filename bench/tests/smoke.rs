@@ -10,10 +10,14 @@ const OWN: [&str; 4] = ["log-preallocated", "log", "longrun-sled", "longrun-memo
 
 /// Runs the program with `--json` and returns its rows.
 fn rows(line: &str) -> Vec<Value> {
+    rows_of(&OWN, line)
+}
+
+fn rows_of(contenders: &[&str], line: &str) -> Vec<Value> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_longrun-bench"))
         .args(line.split_whitespace())
-        .args(["--contenders", &OWN.join(","), "--json", "--dir"])
+        .args(["--contenders", &contenders.join(","), "--json", "--dir"])
         .arg(folder.path())
         .output()
         .unwrap();
@@ -73,6 +77,20 @@ fn reads_have_a_row_for_each_read_and_size() {
 }
 
 #[test]
+fn http_is_compared_with_the_library() {
+    let contenders = ["longrun-sled", "longrun-http", "bare-socket"];
+    let rows = rows_of(&contenders, "http --callers 8 --rounds 1 --seconds 0.3 --records 400");
+    let found = rows.iter().map(|row| (row["contender"].as_str().unwrap(), row["case"].as_str().unwrap()));
+    let expected = contenders.iter().flat_map(|name| ["patch", "get"].map(|case| (*name, case)));
+    assert!(found.eq(expected), "{rows:?}");
+    for row in &rows {
+        assert!(row["ops_per_s"].as_f64().unwrap() > 0.0, "{row}");
+        let compared = row["contender"] != "longrun-sled";
+        assert_eq!(row["ratio_to_library"].as_f64().is_some_and(|ratio| ratio > 0.0), compared, "{row}");
+    }
+}
+
+#[test]
 fn growth_survives_its_kill() {
     let rows = rows("growth --callers 8 --seconds 0.2 --records 200,400");
     for case in ["inserts/s", "memory bytes/operation", "open ms after kill -9", "open ms after close"] {
@@ -99,4 +117,16 @@ fn churn_is_sampled_to_its_end_and_plotted() {
     }
     let text = fs::read_to_string(plot).unwrap();
     assert!(text.contains("longrun-sled"), "{text}");
+}
+
+#[test]
+fn memory_of_the_index() {
+    let output = Command::new(env!("CARGO_BIN_EXE_longrun-index")).arg("2000").output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(table.lines().count(), 6, "{table}");
+    for row in table.lines().skip(2) {
+        let bytes: f64 = row.trim_end_matches(" |").rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(bytes > 0.0, "{row}");
+    }
 }

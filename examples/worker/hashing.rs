@@ -362,7 +362,7 @@ impl Screen {
         let target = if terminal { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
         let bars = MultiProgress::with_draw_target(target);
         let total = bars.add(ProgressBar::new(files as u64));
-        total.set_style(style("{bar:40} {pos}/{len} files, {eta} left"));
+        total.set_style(style("{bar:40} {pos}/{len} files, {per_sec}, {eta} left"));
         Self { bars, total, terminal }
     }
 

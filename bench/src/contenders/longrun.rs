@@ -38,6 +38,12 @@ impl<const STORE: u8> Longrun<STORE> {
             _server: None,
         }
     }
+
+    /// The tracker itself.
+    #[must_use]
+    pub fn tracker(&self) -> &Tracker {
+        &self.tracker
+    }
 }
 
 fn ours(status: Status) -> longrun::Status {

@@ -1,7 +1,10 @@
 //! One contender a file, and the list of their names.
 
+pub mod bare_socket;
+pub mod client;
 #[cfg(feature = "rivals")]
 pub mod fjall;
+pub mod http;
 pub mod log;
 pub mod longrun;
 #[cfg(feature = "rivals")]
@@ -27,13 +30,24 @@ pub const LOG: &str = "log";
 /// The log over blocks written beforehand.
 pub const CEILING: &str = "log-preallocated";
 
+/// Ours, called in the same process: what the same over HTTP is compared with.
+pub const LIBRARY: &str = "longrun-sled";
+
+/// Ours over HTTP.
+pub const HTTP: &str = "longrun-http";
+
+/// The sockets and the client that the above is asked through, without a server behind them.
+pub const BARE: &str = "bare-socket";
+
 /// The contenders that this build holds, in the order of the table.
 pub const NAMES: &[&str] = &[
     CEILING,
     LOG,
-    "longrun-sled",
+    LIBRARY,
     "longrun-memory",
     "sled-transaction",
+    HTTP,
+    BARE,
     #[cfg(feature = "rivals")]
     "longrun-postgres",
     #[cfg(feature = "rivals")]
@@ -57,6 +71,10 @@ pub const NAMES: &[&str] = &[
 /// Whether a contender can do a work: the peers hand out jobs themselves, a job's own moves are not theirs to offer.
 #[must_use]
 pub fn takes_part(contender: &str, work: Work) -> bool {
+    let is_over_sockets = matches!(contender, HTTP | BARE);
+    if work == Work::Http || is_over_sockets {
+        return work == Work::Http && (is_over_sockets || contender == LIBRARY);
+    }
     let is_peer = matches!(contender, "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite");
     // These two reopen a folder, and a private server's is gone with the server.
     let is_server = matches!(contender, "longrun-postgres" | "postgres");
@@ -72,9 +90,11 @@ pub async fn measure(job: &Job) -> Result<Measurement> {
     match job.contender.as_str() {
         LOG => works::run::<log::Log<false>>(job).await,
         CEILING => works::run::<log::Log<true>>(job).await,
-        "longrun-sled" => works::run::<longrun::Longrun<{ longrun::SLED }>>(job).await,
+        LIBRARY => works::run::<longrun::Longrun<{ longrun::SLED }>>(job).await,
         "longrun-memory" => works::run::<longrun::Longrun<{ longrun::MEMORY }>>(job).await,
         "sled-transaction" => works::run::<sled_transaction::SledTransaction>(job).await,
+        HTTP => works::run::<http::Http>(job).await,
+        BARE => works::run::<bare_socket::BareSocket>(job).await,
         #[cfg(feature = "rivals")]
         "longrun-postgres" => works::run::<longrun::Longrun<{ longrun::POSTGRES }>>(job).await,
         #[cfg(feature = "rivals")]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ratio;
 use crate::{
     args::Options,
-    contenders::{CEILING, LOG},
+    contenders::{BARE, CEILING, HTTP, LIBRARY, LOG},
     job::{Case, Measurement},
     parent::Series,
     strace::Syncs,
@@ -26,6 +26,8 @@ pub(super) struct Row {
     p99_us: f64,
     to_log: Option<f64>,
     to_ceiling: Option<f64>,
+    /// To the same calls without sockets; of what is asked through them alone.
+    to_library: Option<f64>,
     syncs: Option<Syncs>,
     durability: String,
 }
@@ -42,6 +44,9 @@ impl Row {
         });
         if let (Some(case), Some(members)) = (&self.case, row.as_object_mut()) {
             members.insert("case".into(), json!(case));
+        }
+        if let (Some(ratio), Some(members)) = (self.to_library, row.as_object_mut()) {
+            members.insert("ratio_to_library".into(), json!(ratio));
         }
         if let (Some(syncs), Some(members)) = (&self.syncs, row.as_object_mut()) {
             members.insert("syncs_per_1000_acks".into(), json!(syncs.syncs));
@@ -99,12 +104,14 @@ pub(super) fn rows(all: &[Series]) -> Vec<Row> {
 
 fn row(all: &[Series], series: &Series, case: Option<&str>) -> Row {
     let rounds = Rounds::of(series, case);
+    let is_over_sockets = matches!(&*series.contender, HTTP | BARE);
     Row {
         contender: series.contender.clone(),
         callers: series.callers,
         case: case.map(ToString::to_string),
         to_log: rounds.ratio_to(all, series, LOG, case),
         to_ceiling: rounds.ratio_to(all, series, CEILING, case),
+        to_library: rounds.ratio_to(all, series, LIBRARY, case).filter(|_| is_over_sockets),
         rate: ratio::median(rounds.rates).unwrap_or_default(),
         p50_us: ratio::median(rounds.p50s).unwrap_or_default(),
         p99_us: ratio::median(rounds.p99s).unwrap_or_default(),
@@ -120,14 +127,14 @@ pub(super) fn markdown(options: &Options, all: &[Series]) -> Result<String> {
         options.rounds,
         options.seconds
     );
-    text += "| contender | callers | ops/s | p50 us | p99 us | / log | / ceiling | per 1,000 acks | durable by |\n";
-    text += "|---|--:|--:|--:|--:|--:|--:|---|---|\n";
+    text += "| contender | callers | ops/s | p50 us | p99 us | / log | / ceiling | / library | per 1,000 acks | durable by |\n";
+    text += "|---|--:|--:|--:|--:|--:|--:|--:|---|---|\n";
     for row in rows(all) {
         let case = row.case.as_ref().map(|case| format!(", {case}")).unwrap_or_default();
         let syncs = row.syncs.map_or("-".into(), |syncs| syncs.to_string());
         writeln!(
             text,
-            "| {}{case} | {} | {:.0} | {:.2} | {:.2} | {} | {} | {syncs} | {} |",
+            "| {}{case} | {} | {:.0} | {:.2} | {:.2} | {} | {} | {} | {syncs} | {} |",
             row.contender,
             row.callers,
             row.rate,
@@ -135,6 +142,7 @@ pub(super) fn markdown(options: &Options, all: &[Series]) -> Result<String> {
             row.p99_us,
             ratio_text(row.to_log),
             ratio_text(row.to_ceiling),
+            ratio_text(row.to_library),
             row.durability,
         )?;
     }
@@ -159,6 +167,13 @@ mod tests {
         let all = [series(LOG, 1, &[10]), series(LOG, 64, &[100]), series("other", 64, &[50])];
         let ratios: Vec<_> = rows(&all).iter().map(|row| (row.callers, row.to_log)).collect();
         assert_eq!(ratios, [(1, Some(1.0)), (64, Some(1.0)), (64, Some(0.5))]);
+    }
+
+    #[test]
+    fn what_is_asked_through_sockets_is_compared_with_the_library() {
+        let all = [series(LIBRARY, 64, &[10, 40]), series(HTTP, 64, &[8, 20])];
+        let ratios: Vec<_> = rows(&all).iter().map(|row| row.as_json()["ratio_to_library"].as_f64()).collect();
+        assert_eq!(ratios, [None, Some(0.65)]);
     }
 
     #[test]

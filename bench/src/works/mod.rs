@@ -3,6 +3,7 @@
 mod churn;
 mod contended;
 mod growth;
+mod http;
 mod lifecycle;
 mod progress;
 mod reads;
@@ -20,7 +21,7 @@ pub use self::{
 };
 use crate::{
     contender::Contender,
-    job::{Job, Measurement},
+    job::{Case, Job, Measurement},
 };
 
 /// A work by its name on the command line.
@@ -37,6 +38,8 @@ pub enum Work {
     Contended,
     /// get, a page by status, counts.
     Reads,
+    /// PATCH and GET over sockets beside the library's own calls.
+    Http,
     /// Costs as the store grows.
     Growth,
     /// The folder while operations come and go.
@@ -45,12 +48,13 @@ pub enum Work {
 
 impl Work {
     /// All works.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Lifecycle,
         Self::Transition,
         Self::Progress,
         Self::Contended,
         Self::Reads,
+        Self::Http,
         Self::Growth,
         Self::Churn,
     ];
@@ -64,6 +68,7 @@ impl Work {
             Self::Progress => "progress",
             Self::Contended => "contended",
             Self::Reads => "reads",
+            Self::Http => "http",
             Self::Growth => "growth",
             Self::Churn => "churn",
         }
@@ -74,7 +79,7 @@ impl Work {
     pub fn usual_callers(self) -> &'static [usize] {
         match self {
             Self::Lifecycle | Self::Transition | Self::Progress => &[1, 8, 64, 512],
-            Self::Contended | Self::Growth | Self::Churn => &[64],
+            Self::Contended | Self::Http | Self::Growth | Self::Churn => &[64],
             Self::Reads => &[1],
         }
     }
@@ -85,7 +90,7 @@ impl Work {
         match self {
             Self::Lifecycle | Self::Contended => &[1],
             Self::Progress => &[10_000],
-            Self::Transition | Self::Churn => &[100_000],
+            Self::Transition | Self::Http | Self::Churn => &[100_000],
             Self::Reads => &[10_000, 100_000, 1_000_000],
             Self::Growth => &[10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000],
         }
@@ -107,6 +112,7 @@ pub async fn run<C: Contender>(job: &Job) -> Result<Measurement> {
         Work::Progress => progress::run(&contender, job).await?,
         Work::Contended => contended::run(&contender, job).await?,
         Work::Reads => reads::run(&contender, job).await?,
+        Work::Http => http::run(&contender, job).await?,
         Work::Churn => churn::run(&contender, job).await?,
         Work::Transition | Work::Growth => transition::run(&contender, job).await?,
     };
@@ -115,6 +121,17 @@ pub async fn run<C: Contender>(job: &Job) -> Result<Measurement> {
         churn::note_the_end(&mut measured, job)?;
     }
     Ok(Measurement { durability, ..measured })
+}
+
+/// A figure of a work that has several rates.
+fn case(name: &str, measured: &Measurement) -> Case {
+    Case {
+        name: name.into(),
+        ops_per_s: Some(measured.rate()),
+        p50_us: Some(measured.p50_us),
+        p99_us: Some(measured.p99_us),
+        ..Case::default()
+    }
 }
 
 async fn close<C: Contender>(contender: Arc<C>) -> Result<()> {

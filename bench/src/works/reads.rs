@@ -28,22 +28,9 @@ pub(super) async fn run<C: Contender>(contender: &Arc<C>, job: &Job) -> Result<M
         }
     })
     .await?;
-    let keys = Arc::new(keys);
     let mut cases = Vec::new();
 
-    let get = callers::run(job, |_, mut tally| {
-        let (contender, keys) = (Arc::clone(contender), Arc::clone(&keys));
-        async move {
-            while tally.goes_on() {
-                let Some(key) = fastrand::choice(keys.iter()) else { break };
-                ensure!(tally.time(contender.get(key)).await?.is_some(), "an operation is missing");
-                tally.count();
-                tokio::task::coop::consume_budget().await;
-            }
-            Ok(tally)
-        }
-    });
-    cases.push(case("get", job, &get.await?));
+    cases.push(case("get", job, &gets(contender, job, keys).await?));
 
     if contender.page(Status::Running, 1).await.is_ok() {
         let page = callers::run(job, |_, mut tally| {
@@ -78,11 +65,23 @@ pub(super) async fn run<C: Contender>(contender: &Arc<C>, job: &Job) -> Result<M
 }
 
 fn case(read: &str, job: &Job, measured: &Measurement) -> Case {
-    Case {
-        name: format!("{read} at {}", job.records),
-        ops_per_s: Some(measured.rate()),
-        p50_us: Some(measured.p50_us),
-        p99_us: Some(measured.p99_us),
-        ..Case::default()
-    }
+    super::case(&format!("{read} at {}", job.records), measured)
+}
+
+/// Gets random ones of these.
+pub(super) async fn gets<C: Contender>(contender: &Arc<C>, job: &Job, keys: Vec<C::Key>) -> Result<Measurement> {
+    let keys = Arc::new(keys);
+    callers::run(job, |_, mut tally| {
+        let (contender, keys) = (Arc::clone(contender), Arc::clone(&keys));
+        async move {
+            while tally.goes_on() {
+                let Some(key) = fastrand::choice(keys.iter()) else { break };
+                ensure!(tally.time(contender.get(key)).await?.is_some(), "an operation is missing");
+                tally.count();
+                tokio::task::coop::consume_budget().await;
+            }
+            Ok(tally)
+        }
+    })
+    .await
 }

@@ -11,6 +11,7 @@
 #[path = "../../../tests/it/support.rs"]
 mod support;
 
+mod folders;
 mod model;
 mod records;
 mod schedules;

@@ -94,7 +94,10 @@ fn running(board: &Board, width: u16, now: DateTime<FixedOffset>) -> Table<'_> {
             (false, None) => String::new(),
         };
         let since = age(seen.started.unwrap_or(seen.created), now);
-        Row::new([plain(&seen.type_name), progress, since, name(seen, width), plain(&seen.detail)])
+        let pace = seen.pace().filter(|_| !seen.is_cancelling);
+        let words: Vec<_> =
+            pace.into_iter().chain((!seen.detail.is_empty()).then(|| seen.detail.clone())).collect();
+        Row::new([plain(&seen.type_name), progress, since, name(seen, width), plain(&words.join("; "))])
     });
     let widths = if width >= WIDE / 2 + 10 {
         [

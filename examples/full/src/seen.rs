@@ -17,6 +17,8 @@ pub struct Seen {
     pub status: Status,
     /// How much is done.
     pub percent: Option<u8>,
+    /// So much of so much, and the unit, where its work counts.
+    pub amount: Option<(u64, u64, String)>,
     /// What its work says of itself.
     pub detail: String,
     /// `key=value`, in order.
@@ -43,7 +45,13 @@ impl Seen {
             let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             (part("code"), part("message"))
         });
+        let amount = json.get("progress").and_then(|amount| {
+            let number = |name: &str| amount.get(name).and_then(Value::as_u64);
+            let unit = amount.get("unit").and_then(Value::as_str).unwrap_or_default();
+            Some((number("done")?, number("total")?, unit.to_owned()))
+        });
         Some(Self {
+            amount,
             id: text("id")?.to_owned(),
             type_name: text("type").unwrap_or_default().to_owned(),
             status: text("status")?.parse().ok()?,
@@ -63,6 +71,28 @@ impl Seen {
         Self::read(&json(operation))
     }
 
+    /// How fast it goes, where its work counts, and how long it takes still if it goes on so: judged by what it
+    /// had done when it last gave a sign of life.
+    pub fn pace(&self) -> Option<String> {
+        let elapsed = self.last_action.signed_duration_since(self.started?).as_seconds_f64();
+        let (done, total) = match (&self.amount, self.percent) {
+            (Some((done, total, _)), _) => (*done, *total),
+            (None, percent) => (percent?.into(), 100),
+        };
+        if elapsed <= 0.0 || done == 0 {
+            return None;
+        }
+        // Figures for people: exact below 2^53.
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let (rate, left) = (done as f64 / elapsed, total.saturating_sub(done) as f64);
+        #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+        let left = span((left / rate).ceil() as i64);
+        Some(match &self.amount {
+            Some((done, total, unit)) => format!("{done}/{total} {unit}, {rate:.1}/s, {left} left"),
+            None => format!("{left} left"),
+        })
+    }
+
     /// Whether a text occurs in what is shown of it.
     pub fn contains(&self, text: &str) -> bool {
         let of_failure = self.failure.iter().flat_map(|(code, message)| [code, message]);
@@ -78,7 +108,10 @@ pub(crate) fn json(operation: &Operation) -> Value {
 
 /// The time from one instant to another in two words at most: `3 d 4 h`, `12 min`, `5 s`.
 pub fn age(from: DateTime<FixedOffset>, to: DateTime<FixedOffset>) -> String {
-    let seconds = to.signed_duration_since(from).num_seconds().max(0);
+    span(to.signed_duration_since(from).num_seconds().max(0))
+}
+
+fn span(seconds: i64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),

@@ -61,8 +61,8 @@ fn cycle(folder: &Path, rng: &mut Rng, mix: Mix, settled: &mut Settled, tally: &
     let seed = rng.u64(..) >> 16;
     let orders = Orders { folder: folder.into(), seed, writers: WRITERS, lives: 0, sync_flag: true, mix };
     let mut child = Writing::begin(&orders)?;
-    if !child.until(ENOUGH + rng.u64(..200)) {
-        tally.illegal(&format!("child {seed:x} ended or hung before it was killed"));
+    if let Err(error) = child.until(ENOUGH + rng.u64(..200)) {
+        tally.illegal(&format!("{seed:x}: before it was killed {error}"));
         return Ok(false);
     }
     let oracle = child.kill()?;

@@ -127,13 +127,9 @@ fn write_and_cut(
     opened: impl FnOnce(&Mounted),
 ) -> Outcome<Oracle> {
     let mut child = Writing::begin(&disk.orders(rng.u64(..) >> 16, mix))?;
-    if !child.until(1) {
-        return Err("the child ended or hung before the cut".into());
-    }
+    child.until(1)?;
     opened(&disk.mounted);
-    if !child.until(acknowledged) {
-        return Err("the child ended or hung before the cut".into());
-    }
+    child.until(acknowledged)?;
     disk.mounted.freeze_at(rng.u64(1..20));
     if !disk.mounted.wait_frozen(Duration::from_secs(2)) {
         disk.mounted.freeze();

@@ -1,6 +1,7 @@
 //! A child process, what it says, and its end.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -15,6 +16,7 @@ use crate::oracle::Oracle;
 pub(crate) struct Writing {
     child: Child,
     lines: Receiver<String>,
+    errors: File,
     pub(crate) oracle: Oracle,
 }
 
@@ -24,10 +26,10 @@ const SILENCE: Duration = Duration::from_secs(30);
 impl Writing {
     pub(crate) fn begin(orders: &Orders) -> Outcome<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        // What it prints of a disk that is failed on purpose helps nobody, unless asked for.
-        let quiet = std::env::var_os("PROVE_VERBOSE").is_none();
-        let errors = if quiet { Stdio::null() } else { Stdio::inherit() };
-        command.args(orders.arguments()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        // What it prints of a disk that is failed on purpose helps nobody, unless it ends too soon.
+        let errors = tempfile::tempfile()?;
+        let into = errors.try_clone()?;
+        command.args(orders.arguments()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(into);
         let mut child = command.spawn()?;
         let out = child.stdout.take().ok_or("no pipe")?;
         let (sender, lines) = mpsc::channel();
@@ -38,18 +40,39 @@ impl Writing {
                 }
             }
         });
-        Ok(Self { child, lines, oracle: Oracle::new(orders.seed, orders.mix) })
+        Ok(Self { child, lines, errors, oracle: Oracle::new(orders.seed, orders.mix) })
     }
 
-    /// Listens until this many writes were acknowledged; `false` if the child ends or hangs before.
-    pub(crate) fn until(&mut self, acknowledged: u64) -> bool {
+    /// Listens until this many writes were acknowledged. An error says how the child ended before, or where it
+    /// hangs.
+    pub(crate) fn until(&mut self, acknowledged: u64) -> Outcome<()> {
         while self.oracle.acknowledged < acknowledged {
             match self.lines.recv_timeout(SILENCE) {
                 Ok(line) => drop(self.oracle.hear(&line)),
-                Err(_) => return false,
+                Err(RecvTimeoutError::Timeout) => {
+                    let stacks = self.stacks();
+                    return Err(format!("the child said nothing for {SILENCE:?}; it stands in\n{stacks}").into());
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait()?;
+                    let mut words = String::new();
+                    self.errors.rewind()?;
+                    self.errors.read_to_string(&mut words)?;
+                    return Err(format!("the child ended, {status}: {words}").into());
+                }
             }
         }
-        true
+        Ok(())
+    }
+
+    /// Where each of its threads stands, if there is a debugger to ask.
+    fn stacks(&self) -> String {
+        let process = self.child.id().to_string();
+        let asked = ["-p", &process, "-batch", "-ex", "thread apply all backtrace 16"];
+        match Command::new("gdb").args(asked).stdin(Stdio::null()).output() {
+            Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+            Err(error) => format!("(no debugger: {error})"),
+        }
     }
 
     /// Kill -9; what it had said before counts.

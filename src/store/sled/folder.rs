@@ -103,6 +103,15 @@ impl Folder {
     }
 }
 
+impl Drop for Folder {
+    /// Closing the file is not enough: a process that another thread has just forked has it open too, until it
+    /// runs its own program, and the lock is the open file's.
+    fn drop(&mut self) {
+        // The end of the last process that has it frees it all the same.
+        drop(self.lock.unlock());
+    }
+}
+
 /// Refuses a folder that something else lives in.
 fn check_ours(path: &Path) -> Result<(), StoreError> {
     let mut foreign = None;

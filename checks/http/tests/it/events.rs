@@ -7,31 +7,36 @@ use tokio::net::TcpStream;
 use crate::support::{SET, Server, entity, find, request};
 
 /// A stream of events.
-struct Events {
+pub(crate) struct Events {
     stream: TcpStream,
     bytes: Vec<u8>,
 }
 
 /// One event: its id, its name, its data.
 #[derive(Debug)]
-struct Event {
-    id: String,
+pub(crate) struct Event {
+    pub(crate) id: String,
     name: String,
-    data: serde_json::Value,
+    pub(crate) data: serde_json::Value,
 }
 
 impl Events {
-    async fn open(server: &Server, path: &str, last: Option<&str>) -> Self {
+    pub(crate) async fn open(server: &Server, path: &str, last: Option<&str>) -> Self {
         let host = server.address.to_string();
         let mut headers = vec![("Host", host.as_str()), ("Accept", "text/event-stream")];
         headers.extend(last.map(|last| ("Last-Event-ID", last)));
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(&request("GET", path, &headers, b"")).await.unwrap();
+        Self::of(stream)
+    }
+
+    /// What has been asked for on this stream.
+    pub(crate) fn of(stream: TcpStream) -> Self {
         Self { stream, bytes: Vec::new() }
     }
 
     /// The next event; `None` at the end.
-    async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some(event) = self.take() {
                 return Some(event);

@@ -27,3 +27,4 @@ mod same;
 mod support;
 mod times;
 mod waiting;
+mod watchers;

@@ -129,6 +129,25 @@ fn what_ends_is_gone_deleted_or_among_the_failures() {
     assert_eq!((board.failures().len(), &*board.failures()[0].id), (200, "f999"));
 }
 
+#[test]
+fn what_runs_says_how_fast_and_how_long_still() {
+    let mut board = board();
+    let mut counting = running("counting", 30, "2026-05-04T12:02:00Z");
+    counting["progress"] = json!({ "done": 1_200, "total": 4_000, "unit": "rows" });
+    counting["lastActionDateTime"] = "2026-05-04T12:04:00Z".into();
+    counting["statusDetail"] = "table 2".into();
+    board.hear(changed(&counting));
+    let mut percent = running("percent", 25, "2026-05-04T12:02:00Z");
+    percent["lastActionDateTime"] = "2026-05-04T12:03:00Z".into();
+    board.hear(changed(&percent));
+    let lines = drawn(&board, 200, 24);
+    // 1,200 rows in two minutes, 2,800 to go.
+    line(&lines, &["counting", "1200/4000 rows, 10.0/s, 4 min 40 s left; table 2"]);
+    line(&lines, &["percent", " 3 min 0 s left"]);
+    // Nothing is known of one that has given no sign of life since it began.
+    assert!(!line(&lines, &["young"]).contains("left"));
+}
+
 /// Hears news until the board is as wanted; a watchdog ends a source that tells nothing.
 pub(crate) fn hear_until(board: &mut Board, news: &Receiver<News>, wanted: impl Fn(&Board) -> bool) {
     while !wanted(board) {
