@@ -45,6 +45,11 @@ impl Failed {
         Self { definite, row, what: words(error) }
     }
 
+    /// The same failure of a read: nothing was written.
+    pub(super) fn of_read(self) -> Self {
+        Self { definite: true, ..self }
+    }
+
     /// The same failure of a write that an earlier attempt may have made.
     pub(super) fn unsure(self) -> Self {
         Self { definite: false, ..self }
@@ -78,5 +83,5 @@ fn words(error: &sqlx::Error) -> String {
 
 /// A read that failed: nothing was written.
 pub(super) fn read(error: &sqlx::Error) -> StoreError {
-    Failed { definite: true, ..Failed::sent(error) }.into()
+    Failed::sent(error).of_read().into()
 }

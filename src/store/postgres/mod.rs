@@ -196,7 +196,7 @@ impl Shared {
         query: impl Fn() -> SqlQuery<'static, Postgres, PgArguments> + Send,
     ) -> Result<Vec<PgRow>, StoreError> {
         self.check_open()?;
-        self.rows(query).await.map_err(|failed| Failed { definite: true, ..failed }.into())
+        self.rows(query).await.map_err(|failed| failed.of_read().into())
     }
 
     /// The same, whether or not the store is being closed.

@@ -110,9 +110,7 @@ async fn read(shared: &Shared, group: Vec<Pending>) {
 }
 
 fn fail(group: Vec<Pending>, failed: &Failed) {
-    // Nothing was written.
-    let failed = Failed { definite: true, ..failed.clone() };
     for pending in group {
-        drop(pending.answer.send(Err(failed.clone().into())));
+        drop(pending.answer.send(Err(failed.clone().of_read().into())));
     }
 }
