@@ -80,7 +80,7 @@ async fn fault_033_who_never_reads_costs_little_and_slows_nobody() {
     until("watched by all", || server.tracker.watchers() == READERS + MUTE).await;
     let detail = "x".repeat(1000);
     for n in 0..WRITES {
-        let patch = Patch::new().progress(u8::try_from(n * 100 / WRITES).unwrap()).detail(&format!("{n} {detail}"));
+        let patch = Patch::new().progress(u8::try_from(n * 100 / WRITES).unwrap()).detail(format!("{n} {detail}"));
         server.tracker.patch(unread.id(), patch).await.unwrap();
     }
     for percent in 1..=20 {
