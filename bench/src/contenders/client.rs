@@ -38,7 +38,7 @@ impl Client {
         Self { address, idle: Mutex::default() }
     }
 
-    /// PATCHes a status.
+    /// Changes a status by PATCH.
     ///
     /// # Errors
     /// The connection broke, or the answer is not 200.

@@ -85,12 +85,12 @@ async fn one_that_serves_a_database_prints_the_counts_at_its_end() {
         other.create(NewOperation::new("export").id(name.parse().unwrap())).await.unwrap();
     }
     other.start(&"done".parse().unwrap()).await.unwrap().complete(1).await.unwrap();
-    let run = other.start(&"goes-on".parse().unwrap()).await.unwrap();
+    let held = other.start(&"goes-on".parse().unwrap()).await.unwrap();
     assert_eq!(run("ctl", &[&*serving.address, "cancel", "waits"]).status.code(), Some(0));
     let (words, well) = serving.terminate();
     assert!(well);
     assert_eq!(words, "1 completed, 1 failed, 1 running, 1 not started\n");
-    run.complete(2).await.unwrap();
+    held.complete(2).await.unwrap();
     other.close(std::time::Duration::ZERO).await.unwrap();
 }
 
