@@ -88,6 +88,8 @@ mod documentation {
     mod guide {}
     #[doc = include_str!("../docs/operating.md")]
     mod operating {}
+    #[doc = include_str!("../docs/performance.md")]
+    mod performance {}
     #[doc = include_str!("../docs/scale.md")]
     mod scale {}
     #[doc = include_str!("../docs/stores.md")]
