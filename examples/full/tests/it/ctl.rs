@@ -82,7 +82,7 @@ async fn one_that_serves_a_database_prints_the_counts_at_its_end() {
     let store = PostgresStore::connect(pool).await.unwrap();
     let other = Tracker::builder().open_store(Arc::new(store)).await.unwrap();
     for name in ["done", "goes-on", "waits", "waits-too"] {
-        other.create(NewOperation::new("export").id(name.parse().unwrap())).await.unwrap();
+        other.create(NewOperation::new("export").id(name.parse::<OperationId>().unwrap())).await.unwrap();
     }
     other.start(&"done".parse().unwrap()).await.unwrap().complete(1).await.unwrap();
     let held = other.start(&"goes-on".parse().unwrap()).await.unwrap();
