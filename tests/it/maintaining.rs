@@ -44,7 +44,7 @@ async fn a_lease_ends_what_nobody_writes_and_only_that() {
     assert_eq!(late.current().and_then(|now| now.failure()).map(Failure::code), Some("stalled"));
 }
 
-/// A date set ten years on once ended all that had a time limit.
+/// FAULTS 50, 51: a date set ten years on once ended all that had a time limit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_date_that_jumps_ends_nothing_early_and_nothing_late() {
     let Bench { tracker, clock, .. } =
@@ -79,7 +79,7 @@ async fn a_time_limit_counts_from_the_dates_where_there_is_nothing_else() {
     assert_eq!(tracker.sweep().await.unwrap().timed_out, [a]);
 }
 
-/// 100,000 that are due, and one of them that cannot be ended.
+/// FAULTS 55: 100,000 that are due, and one of them that cannot be ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_cannot_be_ended_keeps_no_other() {
     const DUE: usize = 100_000;
@@ -175,7 +175,7 @@ async fn what_another_rule_keeps_hides_nothing_from_retention() {
     assert_eq!(tracker.counts().await.unwrap().total(), 1_000 * 11 + 1);
 }
 
-/// Retention deletes the record it looked at: what was created again under the name meanwhile stays.
+/// FAULTS 38: retention deletes the record it looked at: what was created again under the name meanwhile stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_beside_a_re_creation_deletes_nothing_alive() {
     let Bench { tracker, clock, .. } =

@@ -28,6 +28,7 @@ async fn panic_of<T: Send + 'static>(run: impl Future<Output = T> + Send + 'stat
     (*panicked.into_panic().downcast::<&'static str>().unwrap()).into()
 }
 
+/// FAULTS 52.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_in_the_call_in_the_body_and_in_drop_is_recorded_and_handed_on() {
     struct Bomb;

@@ -156,7 +156,7 @@ async fn lost_hints_delay_an_end_by_thirty_seconds_at_most() {
     assert!(updated(poll_once(next.as_mut()).unwrap()).is_terminal());
 }
 
-/// Every moment at which a change may fall between a watcher's steps: it is seen at the next poll.
+/// FAULTS 61: every moment at which a change may fall between a watcher's steps: it is seen at the next poll.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_change_is_lost_between_reading_and_subscribing() {
     let Bench { tracker, .. } = bench().await;

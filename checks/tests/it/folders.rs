@@ -1,4 +1,4 @@
-//! A folder is free when its store is closed, whoever has its open files still.
+//! FAULTS 47, a fork: a folder is free when its store is closed, whoever has its open files still.
 
 use std::os::fd::OwnedFd;
 

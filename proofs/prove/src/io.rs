@@ -1,4 +1,4 @@
-//! A disk whose nth call fails, for every n, once and for good: the child ends with an error or without, it never
+//! FAULTS 39, 45: a disk whose nth call fails, for every n, once and for good: the child ends with an error or without, it never
 //! panics or hangs, and nothing that it was told is lost.
 
 use std::path::PathBuf;

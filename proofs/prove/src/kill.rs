@@ -1,4 +1,4 @@
-//! Kill -9 under load, and orphans: the same cycle with another mix.
+//! FAULTS 39: kill -9 under load, and orphans: the same cycle with another mix.
 
 use std::path::Path;
 use std::thread;

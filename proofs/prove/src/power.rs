@@ -1,4 +1,4 @@
-//! Power cuts: under load, inside first creation, inside recovery; and the teeth, one sync removed each.
+//! FAULTS 40 to 42, power cuts: under load, inside first creation, inside recovery; and the teeth, one sync removed each.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

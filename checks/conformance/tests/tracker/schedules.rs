@@ -1,4 +1,4 @@
-//! Every schedule of a worker, a rescuer and clients on one operation, step by step of the store's calls.
+//! FAULTS 53, 54: every schedule of a worker, a rescuer and clients on one operation, step by step of the store's calls.
 //!
 //! The number of schedules run stands beside the number that a model of a few lines computes, which shares
 //! nothing with the tracker.
