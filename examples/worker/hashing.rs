@@ -13,6 +13,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use longrun::{ErrorKind, NewOperation, Operation, OperationId, Reporter, RunError, Status, Tracker};
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 pub(crate) type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -24,8 +25,9 @@ const TOGETHER: usize = 64;
 /// How long files in hand may take when the worker is asked to end.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// Serves a tracker at an address until the process ends.
-pub(crate) type Listen = fn(Tracker, String) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
+/// Serves a tracker at an address until the other end of the channel is dropped.
+pub(crate) type Listen =
+    fn(Tracker, String, oneshot::Receiver<()>) -> Pin<Box<dyn Future<Output = Result<(), Failed>> + Send>>;
 
 /// The worker, from its arguments to its exit status; `listen` is what `--listen` asks for.
 pub(crate) async fn run(listen: Option<Listen>) -> ExitCode {
@@ -98,14 +100,15 @@ async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
     };
     let maintaining = tokio::spawn(tracker.maintain());
     let stop = stop_on_signals(&tracker)?;
-    if let Some((address, serve)) = serve {
-        let serving = serve(tracker.clone(), address);
+    let (ends, end) = oneshot::channel();
+    let served = serve.map(|(address, serve)| {
+        let serving = serve(tracker.clone(), address, end);
         tokio::spawn(async move {
             if let Err(error) = serving.await {
                 eprintln!("worker: {}", with_causes(&*error));
             }
-        });
-    }
+        })
+    });
 
     let files = files_under(&path, Some(&*data).filter(|_| postgres.is_none()))?;
     println!("{} files under {}", files.len(), path.display());
@@ -144,8 +147,14 @@ async fn work_through(serve: Option<Listen>) -> Result<ExitCode, Failed> {
         (completed, failed) = (completed + well, failed + badly);
     }
     screen.finish();
+    // Who asked for the end of the last file hears that it was asked.
+    drop(ends);
     tracker.close(BOUND).await?;
     maintaining.await?;
+    if let Some(served) = served {
+        // A client that reads nothing keeps nobody here.
+        drop(tokio::time::timeout(BOUND, served).await);
+    }
     println!("{completed} completed, {failed} failed, {} not started", jobs.len() - completed - failed);
     let is_well = completed == jobs.len() || stop.terminated.load(Ordering::Relaxed);
     Ok(ExitCode::from(u8::from(!is_well)))

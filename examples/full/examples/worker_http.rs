@@ -19,13 +19,14 @@ use hashing::Failed;
 use longrun::Tracker;
 use longrun::http::{self, Access};
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    hashing::run(Some(|tracker, address| Box::pin(listen(tracker, address)))).await
+    hashing::run(Some(|tracker, address, end| Box::pin(listen(tracker, address, end)))).await
 }
 
-async fn listen(tracker: Tracker, address: String) -> Result<(), Failed> {
+async fn listen(tracker: Tracker, address: String, end: oneshot::Receiver<()>) -> Result<(), Failed> {
     let listener = TcpListener::bind(&address).await.map_err(|error| format!("{address}: {error}"))?;
     println!("listening on http://{}", listener.local_addr()?);
     let access = Access::open();
@@ -34,6 +35,7 @@ async fn listen(tracker: Tracker, address: String) -> Result<(), Failed> {
         .merge(http::counters(tracker.clone(), access.clone()))
         .merge(http::page("/v1.0/operations"))
         .fallback_service(http::nowhere(tracker, access));
-    http::serve(listener, router).await?;
+    // Its other end is dropped, nothing is ever sent.
+    http::serve(listener, router).until(async { drop(end.await) }).await?;
     Ok(())
 }
