@@ -100,7 +100,10 @@ fn ask(asked: &Asked) -> Result<ExitCode, Failed> {
         ["get", id] => one(&remote.get(id)?, asked),
         ["cancel", id] => {
             remote.cancel(id)?;
-            one(&remote.get(id)?, asked)?;
+            // It was asked to end. Its process may have ended with it, and can tell no more.
+            if let Ok(now) = remote.get(id) {
+                one(&now, asked)?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         ["wait", id] => one(&remote.wait(id, Duration::from_secs(asked.bound.unwrap_or(u32::MAX.into())))?, asked),
