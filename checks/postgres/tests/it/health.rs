@@ -9,7 +9,7 @@ use longrun::store::{Durability, PostgresOptions, PostgresStore, Store, StoreHea
 use longrun_checks_postgres::Server;
 use sqlx::PgPool;
 
-use crate::support::{change, create, first, next, run, sound};
+use crate::support::{all_connections, change, create, first, next, run, sound};
 
 /// A clock that only the test moves, and a store by it that waits for locked rows as long as it takes.
 async fn by_clock(pool: &PgPool) -> (ManualClock, PostgresStore) {
@@ -65,10 +65,7 @@ async fn a_statement_of_many_writes_is_one_group_and_one_of_losers_none() {
     let (_, store) = by_clock(&pool).await;
     let held = create(&store, "held", NewOperation::new("export"), 0).await;
     // While there is no connection to be had, all that come wait together.
-    let mut taken = Vec::new();
-    for _ in 0..8 {
-        taken.push(pool.acquire().await.unwrap());
-    }
+    let taken = all_connections(&pool).await;
     let mut writes = tokio::task::JoinSet::new();
     for number in 0..200 {
         let (store, new) = (store.clone(), first(&store, &format!("op{number}"), NewOperation::new("export"), 1));

@@ -7,20 +7,8 @@ use std::task::Poll;
 use longrun::model::NewOperation;
 use longrun::store::{Store, StoreError};
 use longrun_checks_postgres::Server;
-use sqlx::PgPool;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::Postgres;
 
-use crate::support::{change, create, id, patient, run};
-
-/// While all are taken, what is asked of the store waits.
-async fn all_connections(pool: &PgPool) -> Vec<PoolConnection<Postgres>> {
-    let mut taken = Vec::new();
-    while taken.len() < pool.options().get_max_connections() as usize {
-        taken.push(pool.acquire().await.unwrap());
-    }
-    taken
-}
+use crate::support::{all_connections, change, create, id, patient, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_many_loads_gets_its_own_answer() {

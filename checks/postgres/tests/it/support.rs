@@ -22,6 +22,15 @@ pub(crate) fn limit(limit: u32) -> NonZeroU32 {
     NonZeroU32::new(limit).unwrap()
 }
 
+/// While all are taken, what is asked of the store waits.
+pub(crate) async fn all_connections(pool: &sqlx::PgPool) -> Vec<sqlx::pool::PoolConnection<sqlx::Postgres>> {
+    let mut taken = Vec::new();
+    while taken.len() < pool.options().get_max_connections() as usize {
+        taken.push(pool.acquire().await.unwrap());
+    }
+    taken
+}
+
 /// A store that waits for locked rows for as long as it takes: a machine that stands still is no failure.
 pub(crate) async fn patient(pool: &sqlx::PgPool) -> PostgresStore {
     let options = PostgresOptions::default().patience(Duration::from_hours(1));

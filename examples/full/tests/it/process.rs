@@ -34,14 +34,9 @@ impl Serving {
     }
 
     /// Asks it to end as an init system does; its last words and whether it ended well.
-    pub(crate) fn terminate(self) -> (String, bool) {
+    pub(crate) fn terminate(mut self) -> (String, bool) {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
-        self.ended()
-    }
-
-    /// Waits until it ends by itself; its last words and whether it ended well.
-    pub(crate) fn ended(mut self) -> (String, bool) {
         let words = std::io::read_to_string(&mut self.output).unwrap();
         (words, self.child.wait().unwrap().success())
     }

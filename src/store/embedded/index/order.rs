@@ -61,7 +61,7 @@ pub(in super::super) struct Place {
     pub(in super::super) slot: Slot,
 }
 
-/// A set of operations in order. Their ids are kept in one place: here are their slots.
+/// A set of operations in order, by their slots: what orders those of one instant, the ids, is in [`Slots`].
 #[derive(Debug)]
 pub(super) struct Order<K>(Sorted<Member<K>>);
 

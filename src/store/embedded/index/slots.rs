@@ -81,9 +81,9 @@ impl Known {
     }
 }
 
-/// All slots. Ids are kept here alone: everything else in the index names operations by their slots.
+/// All slots, and the ids behind them: lists and the feed name operations by their slots.
 #[derive(Debug, Default)]
-pub(in super::super) struct Slots {
+pub(super) struct Slots {
     known: Vec<Option<Known>>,
     free: Vec<Slot>,
     by_id: HashTable<Slot>,
