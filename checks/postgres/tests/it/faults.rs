@@ -96,6 +96,11 @@ async fn a_connection_cut_after_any_byte_leaves_the_truth() {
     let mut owner = Owner { store: direct.clone(), current, acknowledged: 0, unknown: 0 };
     let mut unknown = 0;
     for bytes in (0..60).step_by(6) {
+        // Whole, so that a connection is there to be cut: a write for which there is none is a definite failure.
+        let whole = next(&store, &owner.current, &Patch::new().detail(format!("before {bytes}")), 1);
+        let swap = store.swap(Some(owner.current.version()), &whole, Durability::Immediate).await.unwrap();
+        assert_eq!(swap, Swap::Stored);
+        owner.current = whole;
         let wanted = next(&store, &owner.current, &Patch::new().detail(format!("{bytes}")), 1);
         proxy.cut().after_answered(bytes, false);
         let outcome = store.swap(Some(owner.current.version()), &wanted, Durability::Immediate).await;
