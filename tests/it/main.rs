@@ -27,3 +27,4 @@ mod texts;
 mod transfer;
 mod transitions;
 mod watching;
+mod zombie;

@@ -28,3 +28,4 @@ mod plans;
 mod pooled;
 mod races;
 mod signals;
+mod zombie;
