@@ -12,6 +12,7 @@ mod claims;
 mod closing;
 mod deadlines;
 mod groups;
+mod intents;
 mod labels;
 mod maintaining;
 mod many;
