@@ -18,6 +18,7 @@ mod labels;
 mod maintaining;
 mod many;
 mod page_replay;
+mod quota;
 mod running;
 mod seeing;
 mod shown;
