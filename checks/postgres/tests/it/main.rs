@@ -17,6 +17,7 @@ mod faults;
 mod feed;
 mod groups;
 mod health;
+mod keeping;
 mod leases;
 mod linear;
 mod lists;
