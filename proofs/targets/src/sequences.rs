@@ -50,7 +50,7 @@ pub fn sequence(bytes: &[u8]) {
 #[derive(Debug)]
 enum Ours {
     Same,
-    Next(Box<Operation>, bool),
+    Next(Operation, bool),
     Gone,
     Refused(Refusal),
 }

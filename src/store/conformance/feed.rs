@@ -13,7 +13,7 @@ use crate::model::{NewOperation, Operation, OperationId, Patch, Status};
 use crate::store::{Change, Durability, Position, Store, StoreError};
 
 fn updated(operation: &Operation) -> Change {
-    Change::Updated(Box::new(operation.clone()))
+    Change::Updated(operation.clone())
 }
 
 fn deleted(operation: &Operation) -> Change {

@@ -232,7 +232,7 @@ impl<E: Engine> Shared<E> {
     }
 
     /// What readers see of an id.
-    fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+    fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         let mut last = None;
         loop {
             let (version, sequence) = {
@@ -282,7 +282,7 @@ impl<E: Engine> Store for Embedded<E> {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id)?.map(|operation| *operation))
+        Ok(self.shared.load(id)?.map(|operation| operation))
     }
 
     async fn swap(
@@ -291,7 +291,7 @@ impl<E: Engine> Store for Embedded<E> {
         next: &Operation,
         durability: Durability,
     ) -> Result<Swap, StoreError> {
-        self.write(next.id(), expected, Entry::Live(Box::new(next.clone())), durability).await
+        self.write(next.id(), expected, Entry::Live(next.clone()), durability).await
     }
 
     async fn remove(&self, id: &OperationId, expected: Version) -> Result<Swap, StoreError> {
@@ -314,7 +314,7 @@ impl<E: Engine> Store for Embedded<E> {
                 && query.admits(&operation)
                 && query.stamp(&operation).ticks() == place.ticks
             {
-                items.push(*operation);
+                items.push(operation);
             }
         }
         Ok(Page::new(items, found.more_after.map(|(ticks, id)| query.token(ticks, id))))

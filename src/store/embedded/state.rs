@@ -444,7 +444,7 @@ impl State {
 /// Where to find what readers see.
 pub(super) enum Look {
     Nothing,
-    Found(Box<Operation>),
+    Found(Operation),
     /// The engine holds it, in this version, at this place in the feed.
     Engine(Version, u64),
 }

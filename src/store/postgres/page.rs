@@ -194,7 +194,7 @@ impl Shared {
         let mut end = None;
         for row in rows.iter().take(limit) {
             let id = id_column(row, 1)?;
-            items.push(*decode_live(&id, column(row, 2)?)?);
+            items.push(decode_live(&id, column(row, 2)?)?);
             end = Some((column::<i64>(row, 0)?, id));
         }
         let more = match &query.label {

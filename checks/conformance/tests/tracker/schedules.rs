@@ -140,7 +140,7 @@ impl Store for Stepped {
 enum Ended {
     Won,
     /// The race was lost to what is there now.
-    Lost(Option<Box<Operation>>),
+    Lost(Option<Operation>),
 }
 
 struct Arena {
