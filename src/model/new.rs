@@ -160,7 +160,8 @@ impl Operation {
         if !self.is_terminal() {
             return Err(Rejection::Active { current: self.status() });
         }
-        let next = self.0.id.attempt_number().checked_add(1).ok_or(InvalidId).and_then(|next| self.0.id.attempt(next));
+        let next =
+            self.0.id.attempt_number().checked_add(1).ok_or(InvalidId).and_then(|next| self.0.id.attempt(next));
         let next = next.map_err(|invalid| Unfit::new("id", invalid.to_string()))?;
         let group = self.group().map(Into::into);
         let unique_key = self.unique_key().map(Into::into);

@@ -259,7 +259,6 @@ impl Patch {
 /// What a patch makes of an operation.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "moved once, on the hot path: a box would cost more than it saves")]
 pub enum Applied {
     /// It is so already.
     Unchanged,

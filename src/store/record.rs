@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::log::Line;
 use crate::model::Parts;
+use crate::model::log::Line;
 use crate::model::{
     Amount, Failure, Json, More, Operation, OperationId, Progress, State, Timestamp, Version, Work,
 };
@@ -59,6 +59,14 @@ impl Record {
     }
 
     /// The operation; `None` of a tombstone.
+    pub const fn operation(&self) -> Option<&Operation> {
+        match &self.entry {
+            Entry::Live(operation) => Some(operation),
+            Entry::Tombstone { .. } => None,
+        }
+    }
+
+    /// [`operation`](Self::operation), taken out.
     pub fn live(self) -> Option<Operation> {
         match self.entry {
             Entry::Live(operation) => Some(operation),
@@ -324,8 +332,7 @@ impl<'a> Member<'a> {
                     more.trace_parent = Some(parent);
                 }
                 Self::Amount(done, total, unit) => {
-                    let work =
-                        parts.state.work_mut().ok_or(RecordError::Corrupt("progress before the start"))?;
+                    let work = parts.state.work_mut().ok_or(RecordError::Corrupt("progress before the start"))?;
                     work.amount = Some(Box::new(Amount::new(done, total, unit)));
                 }
                 Self::Log(lines) => {

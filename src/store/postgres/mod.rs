@@ -281,7 +281,7 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id).await?.map(|operation| operation))
+        Ok(self.shared.load(id).await?)
     }
 
     async fn swap(

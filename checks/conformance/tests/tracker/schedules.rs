@@ -244,7 +244,7 @@ impl Arena {
         // Whoever lost was told the record that won: an end.
         for end in ends {
             if let Ended::Lost(Some(winner)) = end {
-                assert!(winner.is_terminal() && **winner == last, "{}", what());
+                assert!(winner.is_terminal() && *winner == last, "{}", what());
             }
         }
     }
@@ -256,7 +256,7 @@ async fn call(racer: Racer, tracker: Tracker, id: OperationId, run: Option<Run>)
             matches!(error.kind(), ErrorKind::Terminal | ErrorKind::IllegalTransition),
             "{racer:?} failed: {error:?}"
         );
-        Ended::Lost(error.current().cloned().map(Box::new))
+        Ended::Lost(error.current().cloned())
     };
     match racer {
         Racer::Worker => match run.unwrap().complete("done").await {
