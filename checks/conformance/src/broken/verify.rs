@@ -3,7 +3,6 @@
 use longrun::store::StoreError;
 
 use super::flaw::{Flaw, WHOLE};
-use super::made::with_detail;
 
 pub(crate) const FLAWS: &[Flaw] = &[
     Flaw {
