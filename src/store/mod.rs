@@ -151,9 +151,9 @@ pub enum Swap {
     /// It is the record now.
     Stored,
     /// The record had another version: this one, or none.
-    Lost(Option<Box<Operation>>),
+    Lost(Option<Operation>),
     /// This operation holds the unique key of the one that was to be created.
-    Taken(Box<Operation>),
+    Taken(Operation),
 }
 
 /// What [`Store::idle`] looks for.
@@ -251,7 +251,7 @@ impl FromStr for Position {
 #[non_exhaustive]
 pub enum Change {
     /// The operation is so now. Another birth than before tells that the older one was deleted.
-    Updated(Box<Operation>),
+    Updated(Operation),
     /// The operation is gone.
     Deleted {
         /// Its name.

@@ -48,8 +48,8 @@ impl Tracker {
                     self.tell_created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
-                Swap::Lost(Some(existing)) => return Created::existing(&new, *existing),
-                Swap::Taken(holder) => return Ok(Created { operation: *holder, is_new: false }),
+                Swap::Lost(Some(existing)) => return Created::existing(&new, existing),
+                Swap::Taken(holder) => return Ok(Created { operation: holder, is_new: false }),
                 // It was there and is deleted, or its key was held and is free.
                 Swap::Lost(None) => {}
             }

@@ -343,7 +343,7 @@ impl Tracker {
                     }
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
-                Swap::Lost(Some(winner)) => current = *winner,
+                Swap::Lost(Some(winner)) => current = winner,
                 // Only a create is answered Taken.
                 Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }

@@ -94,12 +94,12 @@ async fn nothing_shows_before_it_is_durable() {
 
     control.open_gate();
     assert_eq!(soon("the end", end).await.unwrap().unwrap(), Swap::Stored);
-    assert_eq!(soon("the loser", lost).await.unwrap().unwrap(), Swap::Lost(Some(Box::new(done.clone()))));
+    assert_eq!(soon("the loser", lost).await.unwrap().unwrap(), Swap::Lost(Some(done.clone())));
     assert_eq!(soon("the create", created).await.unwrap().unwrap(), Swap::Stored);
     let now = look(&*store).await;
     assert_eq!((now.a, now.b), (Some(done.clone()), Some(new("b"))));
     assert_eq!((now.completed, now.running, now.counts), (vec![done.clone()], vec![], [1, 0, 1, 0]));
-    assert_eq!(now.feed.items, [Change::Updated(Box::new(done)), Change::Updated(Box::new(new("b")))]);
+    assert_eq!(now.feed.items, [Change::Updated(done), Change::Updated(new("b"))]);
 
     // The same for what waits on top.
     control.shut();
@@ -144,7 +144,7 @@ async fn a_deletion_shows_when_it_is_durable() {
     assert_eq!(soon("the creation", created).await.unwrap().unwrap(), Swap::Stored);
     let now = look(&*store).await;
     assert_eq!((now.a, now.counts), (Some(again.clone()), [1, 0, 0, 0]));
-    assert_eq!(now.feed.items, [Change::Updated(Box::new(again))]);
+    assert_eq!(now.feed.items, [Change::Updated(again)]);
 }
 
 /// A caller that is dropped leaves the record before or the record after.
@@ -252,7 +252,7 @@ async fn verify_finds_what_was_changed_below() {
             &after(&new(name), &Patch::new().status(Status::Running)),
             &Patch::fail(longrun::model::Failure::new("x", "y")),
         );
-        (record::key(&id(name)), record::encode(&Record::new(1 << 33, Entry::Live(Box::new(failed)))).unwrap())
+        (record::key(&id(name)), record::encode(&Record::new(1 << 33, Entry::Live(failed))).unwrap())
     };
     let plants: [(&str, Plant); 6] = [
         ("record b", |control, _| control.bytes.purge(&record::key(&id("b"))).unwrap()),
@@ -298,7 +298,9 @@ async fn a_list_names_what_it_cannot_read_and_serves_the_others() {
     let control = Control::new();
     let store = control.open(clock()).await.unwrap();
     for name in ["a", "b", "c"] {
+        // What has ended is not kept in memory.
         put(&store, None, &new(name)).await;
+        put(&store, Some(&new(name)), &after(&new(name), &Patch::cancel())).await;
     }
     let key = record::key(&id("b"));
     let whole = control.bytes.get(&key).unwrap().unwrap();

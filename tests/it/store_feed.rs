@@ -33,7 +33,7 @@ async fn a_purged_end_expires_no_reader_from_the_start() {
         assert!(matches!(expired, Err(StoreError::PositionExpired)), "{expired:?}");
         put(&store, None, &new("next")).await;
         let next = store.changes(&start.next, ALL).await.unwrap();
-        assert_eq!(next.items, [Change::Updated(Box::new(new("next")))]);
+        assert_eq!(next.items, [Change::Updated(new("next"))]);
         remove(&store, &new("next")).await;
         store.close().await.unwrap();
         clock.advance(Duration::from_hours(25));
@@ -66,7 +66,7 @@ async fn a_deletion_shows_while_its_re_creation_is_on_its_way() {
     control.open_gate();
     soon("the write", write).await.unwrap().unwrap();
     let told = store.changes(&told.next, ALL).await.unwrap();
-    assert_eq!(told.items, [Change::Updated(Box::new(again))]);
+    assert_eq!(told.items, [Change::Updated(again)]);
 }
 
 /// A position is its store's own.

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::trial::{Outcome, Stop, Trial, ensure, remove, same, step};
+use super::trial::{Outcome, Stop, Trial, ensure, new, remove, same, step};
 use crate::model::{NewOperation, Patch, Query, Status};
 use crate::store::{Store, StoreError};
 
@@ -49,8 +49,9 @@ pub(super) async fn damage_is_named(trial: &Trial) -> Outcome {
 pub(super) async fn damage_hides_nothing_else(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let mut all = Vec::new();
+    // What has ended is kept in memory least of all.
     for (tick, name) in (1..).zip(["a", "hurt", "z"]) {
-        all.push(trial.named(&*store, name, tick).await?);
+        all.push(trial.in_status(&*store, &new(name)?, Status::Completed, tick).await?);
     }
     let [_, hurt, _] = &all[..] else { return Err(Stop::Broken("the suite's own list".into())) };
     trial.spoil(hurt.id()).await?;
@@ -79,7 +80,8 @@ pub(super) async fn damage_hides_nothing_else(trial: &Trial) -> Outcome {
 
 pub(super) async fn damage_is_never_shown(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
-    let hurt = trial.named(&*store, "hurt", 1).await?;
+    // What has ended is kept in memory least of all.
+    let hurt = trial.in_status(&*store, &new("hurt")?, Status::Completed, 1).await?;
     let whole = trial.named(&*store, "whole", 1).await?;
     trial.spoil(hurt.id()).await?;
     match store.load(hurt.id()).await {

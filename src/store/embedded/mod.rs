@@ -23,6 +23,7 @@ mod salvage;
 mod scan;
 mod state;
 mod verify;
+mod warm;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
@@ -35,7 +36,6 @@ pub(crate) use self::salvage::Salvage;
 #[cfg(feature = "sled")]
 pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
-use self::worker::is_live;
 use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
 use super::unreadable::Unreadable;
@@ -235,7 +235,7 @@ impl<E: Engine> Shared<E> {
     }
 
     /// What readers see of an id.
-    fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+    fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         let loaded = self.find(id);
         if self.unreadable.note(id, &loaded) {
             tracing::error!(operation.id = %id, "a record cannot be read; lists pass it over");
@@ -243,7 +243,7 @@ impl<E: Engine> Shared<E> {
         loaded
     }
 
-    fn find(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+    fn find(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         let mut last = None;
         loop {
             let (version, sequence) = {
@@ -256,7 +256,9 @@ impl<E: Engine> Shared<E> {
                 }
             };
             match self.read(id)? {
-                Some(record) if record.version() == version && is_live(&record.entry) => return Ok(record.live()),
+                Some(record) if record.version() == version && record.operation().is_some() => {
+                    return Ok(record.live());
+                }
                 // Synced just now, and shown to lists in a moment.
                 Some(record) if E::SHOWS_SYNCED_ONLY && record.sequence > sequence => return Ok(record.live()),
                 // Overwritten since: memory knows more now. The same difference twice is no race.
@@ -267,6 +269,29 @@ impl<E: Engine> Shared<E> {
                 _ => last = Some(version),
             }
         }
+    }
+
+    /// What an operation was at a place in the feed; `None` if it has a later place since, which will tell.
+    fn load_at(&self, id: &OperationId, place: u64) -> Result<Option<Operation>, StoreError> {
+        if let Some(record) = self.lock().at(id, place) {
+            return Ok(record.operation().cloned());
+        }
+        let read = self.read(id)?;
+        if let Some(record) = read.as_ref().filter(|record| record.sequence == place) {
+            return Ok(record.operation().cloned());
+        }
+        // It is being overwritten, and memory has it until that is durable; or it has a later place.
+        let state = self.lock();
+        if let Some(record) = state.at(id, place) {
+            return Ok(record.operation().cloned());
+        }
+        let newest = state.index.slot(id).and_then(|slot| state.index.sequence(slot));
+        drop(state);
+        let is_newer = read.is_some_and(|record| record.sequence > place);
+        if is_newer || newest != Some(place) {
+            return Ok(None);
+        }
+        Err(StoreError::Corrupt(format!("record {id}: the engine holds an older one than was written")))
     }
 
     fn read(&self, id: &OperationId) -> Result<Option<record::Record>, StoreError> {
@@ -293,7 +318,7 @@ impl<E: Engine> Store for Embedded<E> {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id)?.map(|operation| *operation))
+        Ok(self.shared.load(id)?)
     }
 
     async fn swap(
@@ -302,7 +327,7 @@ impl<E: Engine> Store for Embedded<E> {
         next: &Operation,
         durability: Durability,
     ) -> Result<Swap, StoreError> {
-        self.write(next.id(), expected, Entry::Live(Box::new(next.clone())), durability).await
+        self.write(next.id(), expected, Entry::Live(next.clone()), durability).await
     }
 
     async fn remove(&self, id: &OperationId, expected: Version) -> Result<Swap, StoreError> {
@@ -333,7 +358,7 @@ impl<E: Engine> Store for Embedded<E> {
                 && query.admits(&operation)
                 && query.stamp(&operation).ticks() == place.ticks
             {
-                items.push(*operation);
+                items.push(operation);
             }
         }
         let next = found.more_after.map(|(ticks, id)| query.token(ticks, id));
@@ -397,12 +422,10 @@ impl<E: Engine> Store for Embedded<E> {
         let at_end = found.len() < limit;
         let end = found.last().map_or(after.at(), |(at, ..)| *at);
         let mut items = Vec::with_capacity(found.len());
-        for (_, id, deleted) in found {
-            match (self.shared.load(&id)?, deleted) {
-                (Some(operation), _) => items.push(Change::Updated(operation)),
-                (None, Some(version)) => items.push(Change::Deleted { id, version }),
-                // Deleted just now, which a later place will tell.
-                (None, None) => {}
+        for (place, id, deleted) in found {
+            match deleted {
+                Some(version) => items.push(Change::Deleted { id, version }),
+                None => items.extend(self.shared.load_at(&id, place)?.map(Change::Updated)),
             }
         }
         let at = if at_end { end.max(durable) } else { end };

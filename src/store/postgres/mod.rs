@@ -223,7 +223,7 @@ impl Shared {
         }
     }
 
-    async fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+    async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         let loaded = self.loads.submit(id.clone());
         // Asked after it is in the list: what comes later than the list's end is not waited for.
         self.check_open()?;
@@ -294,7 +294,7 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id).await?.map(|operation| *operation))
+        Ok(self.shared.load(id).await?)
     }
 
     async fn swap(

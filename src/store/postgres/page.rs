@@ -198,7 +198,7 @@ impl Shared {
             self.note_read(&id, &read);
             match read {
                 Err(StoreError::Corrupt(_)) => unreadable.push(id.clone()),
-                read => items.push(*read?),
+                read => items.push(read?),
             }
             end = Some((column::<i64>(row, 0)?, id));
         }
