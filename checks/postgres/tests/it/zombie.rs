@@ -39,7 +39,7 @@ async fn a_worker_that_is_stopped() {
     tracker.claim(&id("remote"), "zombie").await.unwrap();
     let (began, begins) = tokio::sync::oneshot::channel();
     let runs = tokio::spawn(tracker.run(&id("runs"), async |run| {
-        drop(began.send(()));
+        began.send(()).unwrap();
         loop {
             // Until somebody else has ended it.
             run.tracker().heartbeat(run.id()).await?;
