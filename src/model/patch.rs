@@ -101,7 +101,8 @@ impl Patch {
         Self::default()
     }
 
-    /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else.
+    /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else. Another status
+    /// is refused: who has the claim ends the operation with [`held_by`](Self::held_by).
     pub fn claim(holder: impl Into<Arc<str>>) -> Self {
         let intent = Intent::Claim(holder.into());
         Self { status: Some(Status::Running), intent, ..Self::default() }
@@ -113,13 +114,13 @@ impl Patch {
     }
 
     /// Asks for the end: a NotStarted operation ends as Failed/`cancelled` at once, of a Running one the
-    /// request is recorded.
+    /// request is recorded. Conditions may be added, members may not.
     pub fn cancel() -> Self {
         Self { intent: Intent::Cancel, ..Self::default() }
     }
 
     /// Ends an operation whose deadline has passed as Failed/`deadlineExceeded`, also one that was never
-    /// started; of any other that has not ended it changes nothing.
+    /// started; of any other that has not ended it changes nothing. Conditions may be added, members may not.
     pub fn expire() -> Self {
         Self { intent: Intent::Expire, ..Self::default() }
     }
@@ -228,6 +229,7 @@ impl Patch {
         if let Some(unfit) = &self.unfit {
             return Err(unfit.clone());
         }
+        self.check_intent()?;
         if let Some(percent) = self.progress {
             Progress::try_from(percent)?;
         }
@@ -253,6 +255,30 @@ impl Patch {
             text::name("holder", holder, MAX_HOLDER)?;
         }
         Ok(())
+    }
+
+    /// A cancel and an expiry are all that they say, and a claim is Running: what else is given would be
+    /// passed over in silence.
+    fn check_intent(&self) -> Result<(), Unfit> {
+        let members = match &self.intent {
+            Intent::Update | Intent::Heartbeat => return Ok(()),
+            Intent::Claim(_) if self.status == Some(Status::Running) => return Ok(()),
+            Intent::Claim(_) => return Err(Unfit::new("status", "must be Running in a claim")),
+            Intent::Cancel | Intent::Expire => [
+                ("status", self.status.is_some()),
+                ("lastActionDateTime", self.time.is_some()),
+                ("percentageComplete", self.progress.is_some()),
+                ("progress", self.amount.is_some()),
+                ("statusDetail", self.detail != Edit::Keep),
+                ("resourceLocation", self.location != Edit::Keep),
+                ("result", self.result.is_some()),
+                ("error", self.failure.is_some()),
+            ],
+        };
+        match members.into_iter().find(|(_, is_given)| *is_given) {
+            Some((member, _)) => Err(Unfit::new(member, "must not be given with a request to end")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -289,3 +289,36 @@ async fn verify_finds_what_was_changed_below() {
         assert!(problems.iter().all(|problem| !problem.contains("record a")), "{named}: {problems:?}");
     }
 }
+
+/// A list once failed as a whole where one record on its page could not be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_names_what_it_cannot_read_and_serves_the_others() {
+    use longrun::store::embedded::Engine;
+    use longrun::store::record;
+    let control = Control::new();
+    let store = control.open(clock()).await.unwrap();
+    for name in ["a", "b", "c"] {
+        put(&store, None, &new(name)).await;
+    }
+    let key = record::key(&id("b"));
+    let whole = control.bytes.get(&key).unwrap().unwrap();
+    let mut spoilt = whole.clone();
+    *spoilt.last_mut().unwrap() ^= 1;
+    control.bytes.put(&key, &spoilt).unwrap();
+    let names = |page: &longrun::model::Page| -> Vec<String> {
+        page.items.iter().map(|operation| operation.id().to_string()).collect()
+    };
+    assert_eq!(store.health().unreadable, 0, "nobody has met it");
+    for _ in 0..2 {
+        let page = store.page(&longrun::model::Query::default()).await.unwrap();
+        assert_eq!((names(&page), page.unreadable), (vec!["a".to_owned(), "c".into()], vec![id("b")]));
+        assert_eq!(store.health().unreadable, 1);
+    }
+    assert!(matches!(store.load(&id("b")).await, Err(StoreError::Corrupt(what)) if what.contains("record b")));
+    let problems = soon("verify", store.verify()).await.unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.contains("record b")), "{problems:?}");
+    control.bytes.put(&key, &whole).unwrap();
+    let page = store.page(&longrun::model::Query::default()).await.unwrap();
+    assert_eq!((names(&page).len(), page.unreadable), (3, vec![]));
+    assert_eq!(store.health().unreadable, 0, "it was read since");
+}

@@ -79,3 +79,26 @@ async fn a_position_is_valid_in_its_store_alone() {
     assert_eq!(next.store(), store.opened().store);
     assert!(matches!(other.changes(&next, ALL).await, Err(StoreError::PositionExpired)));
 }
+
+/// What was printed is read, and nothing else is.
+#[test]
+fn positions_are_read_as_they_are_printed() {
+    for position in [Position::START, Position::new(1, 2, 3), Position::new(u64::MAX, u64::MAX, u64::MAX)] {
+        assert_eq!(position.to_string().parse(), Ok(position));
+    }
+    for bad in [
+        "",
+        "1-2",
+        "1-2-3-4",
+        "1-2-",
+        "A-2-3",
+        "01-2-3",
+        "+1-2-3",
+        "1-2-10000000000000000",
+        "0-5-0",
+        "0-0-3",
+        "g-0-0",
+    ] {
+        assert!(bad.parse::<Position>().is_err(), "{bad}");
+    }
+}

@@ -135,6 +135,7 @@ macro_rules! __longrun_promises {
                 healthy_store_has_no_problems: "a healthy store has no problems";
                 every_record_is_read: "every record is read";
                 damage_is_named: "a spoilt record is named";
+                damage_hides_nothing_else: "a list names a spoilt record and shows all others";
                 damage_is_never_shown: "a spoilt record is Corrupt, never other data";
             }
             close {

@@ -38,6 +38,7 @@ pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
 use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
+use super::unreadable::Unreadable;
 use super::{
     Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError,
     StoreHealth, Swap,
@@ -72,6 +73,7 @@ struct Shared<E> {
     opener: Opener<E>,
     clock: Arc<dyn Clock>,
     listeners: Listeners,
+    unreadable: Unreadable,
     /// Instances before this one are dead.
     dead_before: OnceLock<u32>,
     /// The newest open, as the state has it: asked for with every write, so without its lock.
@@ -136,6 +138,7 @@ impl<E: Engine> Embedded<E> {
                     opener,
                     clock,
                     listeners: Listeners::default(),
+                    unreadable: Unreadable::default(),
                     dead_before,
                     asked: AtomicBool::new(false),
                     closed: watch::Sender::new(false),
@@ -233,6 +236,14 @@ impl<E: Engine> Shared<E> {
 
     /// What readers see of an id.
     fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
+        let loaded = self.find(id);
+        if self.unreadable.note(id, &loaded) {
+            tracing::error!(operation.id = %id, "a record cannot be read; lists pass it over");
+        }
+        loaded
+    }
+
+    fn find(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         let mut last = None;
         loop {
             let (version, sequence) = {
@@ -333,16 +344,25 @@ impl<E: Engine> Store for Embedded<E> {
             state.index.find(query)
         };
         let mut items = Vec::with_capacity(found.places.len());
+        let mut unreadable = Vec::new();
         for place in found.places {
+            let operation = match self.shared.load(&place.id) {
+                Err(StoreError::Corrupt(_)) => {
+                    unreadable.push(place.id);
+                    continue;
+                }
+                loaded => loaded?,
+            };
             // It may have moved on since the index was asked.
-            if let Some(operation) = self.shared.load(&place.id)?
+            if let Some(operation) = operation
                 && query.admits(&operation)
                 && query.stamp(&operation).ticks() == place.ticks
             {
                 items.push(operation);
             }
         }
-        Ok(Page::new(items, found.more_after.map(|(ticks, id)| query.token(ticks, id))))
+        let next = found.more_after.map(|(ticks, id)| query.token(ticks, id));
+        Ok(Page::new(items, next).without(unreadable))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
@@ -422,7 +442,8 @@ impl<E: Engine> Store for Embedded<E> {
         let state = self.shared.lock();
         let (unflushed, flush_lag, feed_lag) = state.lag(now);
         let (groups, group_time) = state.groups;
-        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag, groups, group_time }
+        let (read_only, unreadable) = (state.refuses(), self.shared.unreadable.count());
+        StoreHealth { durability, read_only, unflushed, flush_lag, feed_lag, groups, group_time, unreadable }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

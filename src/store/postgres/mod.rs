@@ -46,6 +46,7 @@ use self::row::Row;
 use self::sql::Statements;
 use self::write::Write;
 use super::hints::Listeners;
+use super::unreadable::Unreadable;
 use super::{
     Changes, Counts, Durability, HintStream, Idle, MAX_TYPES, Opened, Position, Report, Store, StoreError,
     StoreHealth, Swap,
@@ -80,6 +81,7 @@ struct Shared {
     lanes: Lanes,
     loads: Loads,
     listeners: Listeners,
+    unreadable: Unreadable,
     /// Types that are known to be in the store.
     types: Mutex<HashSet<Box<str>>>,
     closed: AtomicBool,
@@ -122,6 +124,7 @@ impl PostgresStore {
             lanes: Lanes::default(),
             loads: Loads::default(),
             listeners: Listeners::default(),
+            unreadable: Unreadable::default(),
             types: Mutex::default(),
             closed: AtomicBool::new(false),
             listened: Notify::new(),
@@ -224,7 +227,17 @@ impl Shared {
         let loaded = self.loads.submit(id.clone());
         // Asked after it is in the list: what comes later than the list's end is not waited for.
         self.check_open()?;
-        loaded.await.map_err(|_| StoreError::Closed)?
+        let loaded = loaded.await.map_err(|_| StoreError::Closed)?;
+        self.note_read(id, &loaded);
+        loaded
+    }
+
+    /// Notes whether a record can be read.
+    fn note_read<T>(&self, id: &OperationId, read: &Result<T, StoreError>) {
+        if self.unreadable.note(id, read) {
+            let schema = &self.options.schema;
+            tracing::error!(operation.id = %id, schema, "a record cannot be read; lists pass it over");
+        }
     }
 
     /// Refuses an operation of a type too many.
@@ -335,7 +348,9 @@ impl Store for PostgresStore {
 
     fn health(&self) -> StoreHealth {
         // How far the feed is behind is known to the server alone, which is not asked here: `changes` tells it.
-        self.shared.lanes.flow().tell(self.shared.options.clock.monotonic(), StoreHealth::new("commit"))
+        let mut health = StoreHealth::new("commit");
+        health.unreadable = self.shared.unreadable.count();
+        self.shared.lanes.flow().tell(self.shared.options.clock.monotonic(), health)
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {
