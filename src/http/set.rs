@@ -12,7 +12,7 @@ use super::entity::{applied, changed, located};
 use super::fault::Fault;
 use super::graph::{Asking, json};
 use super::{head, media, percent};
-use crate::model::{Operation, Page, Query, Status};
+use crate::model::{Page, Query, Status};
 use crate::tracker::Created;
 use crate::wire::{self, Entity};
 
