@@ -49,8 +49,8 @@ pub(super) async fn damage_is_named(trial: &Trial) -> Outcome {
 pub(super) async fn damage_hides_nothing_else(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
     let mut all = Vec::new();
-    // What has ended is kept in memory least of all.
     for (tick, name) in (1..).zip(["a", "hurt", "z"]) {
+        // What has ended is kept in memory least of all.
         all.push(trial.in_status(&*store, &new(name)?, Status::Completed, tick).await?);
     }
     let [_, hurt, _] = &all[..] else { return Err(Stop::Broken("the suite's own list".into())) };
@@ -80,7 +80,6 @@ pub(super) async fn damage_hides_nothing_else(trial: &Trial) -> Outcome {
 
 pub(super) async fn damage_is_never_shown(trial: &Trial) -> Outcome {
     let store = trial.open().await?;
-    // What has ended is kept in memory least of all.
     let hurt = trial.in_status(&*store, &new("hurt")?, Status::Completed, 1).await?;
     let whole = trial.named(&*store, "whole", 1).await?;
     trial.spoil(hurt.id()).await?;
