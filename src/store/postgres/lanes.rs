@@ -92,6 +92,9 @@ impl Waiting {
                 return taken;
             }
             self.more.notified().await;
+            // Who is about to write comes first, and along: the runtime runs a task that was woken before others
+            // that are ready. Where nobody else is, this costs nothing.
+            tokio::task::yield_now().await;
         }
     }
 }

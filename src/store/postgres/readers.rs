@@ -84,6 +84,8 @@ impl Loads {
                 return taken;
             }
             self.more.notified().await;
+            // As in the lanes: who is about to load comes along.
+            tokio::task::yield_now().await;
         }
     }
 }
