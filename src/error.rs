@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Invalid,
     /// Lost a thousand races in a row.
     Contended,
+    /// As many operations are kept as may be: some must be deleted first.
+    QuotaExceeded,
     /// The feed no longer reaches back to that position.
     PositionExpired,
     /// The disk, the server or the connection fails.
@@ -144,6 +146,7 @@ impl Error {
             ErrorKind::PreconditionFailed => 412,
             ErrorKind::Contended | ErrorKind::Unavailable | ErrorKind::Closed | ErrorKind::Locked => 503,
             ErrorKind::Corrupt | ErrorKind::Unsupported => 500,
+            ErrorKind::QuotaExceeded => 507,
         }
     }
 }

@@ -41,8 +41,8 @@ pub async fn create_in(
         let operation = tracker.draft(new)?;
         match store.swap_in(connection, None, &operation).await? {
             Swap::Stored => return Ok(Created { operation, is_new: true }),
-            Swap::Lost(Some(existing)) => return Created::existing(new, *existing),
-            Swap::Taken(holder) => return Ok(Created { operation: *holder, is_new: false }),
+            Swap::Lost(Some(existing)) => return Created::existing(new, existing),
+            Swap::Taken(holder) => return Ok(Created { operation: holder, is_new: false }),
             // It was there and is deleted, or its key was held and is free.
             Swap::Lost(None) => {}
         }
@@ -80,7 +80,7 @@ pub async fn patch_in(
         let Some(next) = tracker.decide(&current, patch)? else { return Ok(current) };
         match store.swap_in(connection, Some(current.version()), &next).await? {
             Swap::Stored => return Ok(next),
-            Swap::Lost(Some(winner)) => current = *winner,
+            Swap::Lost(Some(winner)) => current = winner,
             // Only a create is answered Taken.
             Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
         }

@@ -93,7 +93,7 @@ struct Feed {
 
 /// One event of a stream.
 enum Event {
-    Changed { id: String, operation: Box<Operation> },
+    Changed { id: String, operation: Operation },
     Deleted { id: String, of: OperationId },
     Quiet,
 }
@@ -108,7 +108,7 @@ impl Feed {
             }
         };
         let record = match (&event, &self.source) {
-            (Event::Changed { operation, .. }, Source::One { .. }) => Some(&**operation),
+            (Event::Changed { operation, .. }, Source::One { .. }) => Some(operation),
             _ => None,
         };
         let id = match &self.source {

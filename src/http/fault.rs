@@ -122,7 +122,8 @@ impl From<Error> for Fault {
             ErrorKind::Corrupt | ErrorKind::Unsupported => "the request could not be served".into(),
             _ => error.to_string(),
         };
-        if status.is_server_error() {
+        // That nothing more may be kept is the host's own rule, told of where it refuses.
+        if status.is_server_error() && error.kind() != ErrorKind::QuotaExceeded {
             tracing::error!(error = ?error, "a request could not be served");
         }
         let mut fault = Self::new(status, error.code(), message);

@@ -65,7 +65,7 @@ fn operation(graph: &Graph, action: Action, below: &str) -> Value {
             vec![select(), prefer_return()],
             Some(("create", false)),
             created(),
-            &[409, 413, 415, 501],
+            &[409, 413, 415, 501, 507],
         ),
         Action::Patch => {
             let parameters = vec![if_match(), select(), prefer_return()];

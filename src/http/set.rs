@@ -55,7 +55,7 @@ pub(super) async fn list(asking: &Asking<'_>) -> Result<Response, Fault> {
         format!("{}?{}", graph.set_url(call), all.join("&"))
     });
     let context = format!("{}/$metadata#{}{}", call.root, graph.set, options.selected());
-    let list = List { asking, context, count, next, items: &page.items };
+    let list = List { asking, context, count, next, page: &page };
     let mut response = json(wire::to_json(&list));
     if let Some((size, name)) = asking.prefer.page_size {
         applied(&mut response, &format!("{name}={}", size.min(Query::MAX_LIMIT)));
@@ -71,7 +71,7 @@ struct List<'a> {
     context: String,
     count: Option<u64>,
     next: Option<String>,
-    items: &'a [Operation],
+    page: &'a Page,
 }
 
 impl Serialize for List<'_> {
@@ -80,9 +80,9 @@ impl Serialize for List<'_> {
 
         impl Serialize for Items<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let List { asking, items, .. } = self.0;
-                let mut list = serializer.serialize_seq(Some(items.len()))?;
-                for operation in *items {
+                let List { asking, page, .. } = self.0;
+                let mut list = serializer.serialize_seq(Some(page.items.len()))?;
+                for operation in &page.items {
                     list.serialize_element(&Entity {
                         declared: &asking.graph.declared,
                         etag: true,
@@ -102,6 +102,10 @@ impl Serialize for List<'_> {
         }
         if let Some(next) = &self.next {
             map.serialize_entry("@odata.nextLink", next)?;
+        }
+        // An annotation, which clients that do not know it pass over (OData 4.01, 4.6).
+        if !self.page.unreadable.is_empty() {
+            map.serialize_entry("@longrun.unreadable", &self.page.unreadable)?;
         }
         map.serialize_entry("value", &Items(self))?;
         map.end()

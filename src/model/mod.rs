@@ -25,6 +25,7 @@ pub use id::{InvalidId, OperationId};
 pub use json::{Json, JsonError, MAX_DEPTH, MAX_KEYS};
 pub(crate) use more::More;
 pub use new::NewOperation;
+pub(crate) use operation::Parts;
 pub use operation::{Operation, ResultError, Stamps, Version};
 pub use page::{OrderBy, Page, PageToken, Query};
 pub use patch::{Applied, Patch};

@@ -6,7 +6,7 @@ use chrono::{DateTime, FixedOffset};
 
 use super::id::{InvalidId, OperationId};
 use super::more::More;
-use super::operation::{Operation, Version};
+use super::operation::{Operation, Parts, Version};
 use super::patch::{Applied, Intent, Patch};
 use super::rejection::Rejection;
 use super::rules::Rules;
@@ -120,9 +120,9 @@ impl NewOperation {
 
     /// Whether an existing operation is what this would have created (PROTOCOL 96).
     pub fn describes(&self, existing: &Operation) -> bool {
-        self.type_name == existing.type_name
-            && *self.labels == *existing.labels
-            && self.retry_of == existing.retry_of
+        self.type_name == existing.0.type_name
+            && *self.labels == *existing.0.labels
+            && self.retry_of == existing.0.retry_of
             && self.more.group.as_deref() == existing.group()
             && self.more.unique_key.as_deref() == existing.unique_key()
     }
@@ -160,16 +160,17 @@ impl Operation {
         if !self.is_terminal() {
             return Err(Rejection::Active { current: self.status() });
         }
-        let next = self.id.attempt_number().checked_add(1).ok_or(InvalidId).and_then(|next| self.id.attempt(next));
+        let next =
+            self.0.id.attempt_number().checked_add(1).ok_or(InvalidId).and_then(|next| self.0.id.attempt(next));
         let next = next.map_err(|invalid| Unfit::new("id", invalid.to_string()))?;
         let group = self.group().map(Into::into);
         let unique_key = self.unique_key().map(Into::into);
         let trace_parent = self.trace_parent().cloned();
         Ok(NewOperation {
             id: Some(next),
-            type_name: self.type_name.clone(),
-            labels: self.labels.to_vec(),
-            retry_of: Some(self.id.clone()),
+            type_name: self.0.type_name.clone(),
+            labels: self.0.labels.to_vec(),
+            retry_of: Some(self.0.id.clone()),
             more: More { group, unique_key, trace_parent, ..More::default() },
             ..NewOperation::default()
         })
@@ -191,7 +192,7 @@ impl Operation {
         if new.patch.status.is_some_and(Status::is_terminal) || walks {
             return Err(Rejection::InitialStatus);
         }
-        let first = Self {
+        let first = Parts {
             id: new.id.clone().unwrap_or(id),
             version: Version::new(birth, 1, rules.instance),
             type_name: new.type_name.clone(),
@@ -204,15 +205,17 @@ impl Operation {
             more: new.more.clone().shared(),
             state: State::NotStarted,
         };
+        let first = Self::from(first);
         let applied = first.apply(&new.patch.as_part_of_create(), rules, now)?;
         match applied {
             Applied::Unchanged => Ok(first),
             Applied::Changed { mut next, .. } => {
-                next.version = first.version;
+                let parts = Arc::make_mut(&mut next.0);
+                parts.version = first.0.version;
                 // One commit, one stamp: a time that is not later than now was only a sign of life.
                 if new.patch.time.is_none_or(|time| time.ticks() <= now.ticks()) {
-                    next.last_action = now;
-                    let first_line = next.more.as_mut().and_then(|more| Arc::make_mut(more).log.last_mut());
+                    parts.last_action = now;
+                    let first_line = parts.more.as_mut().and_then(|more| Arc::make_mut(more).log.last_mut());
                     if let Some(line) = first_line {
                         line.at = now;
                     }

@@ -71,9 +71,14 @@ fn base36(f: &mut fmt::Formatter<'_>, mut value: u64) -> fmt::Result {
     }
 }
 
-/// One long-running operation as it was at one version. Immutable: [`apply`](Self::apply) makes the next one.
+/// One long-running operation as it was at one version. Immutable: [`apply`](Self::apply) makes the next one. A handle:
+/// clones share the record.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Operation(pub(crate) Arc<Parts>);
+
+/// What an operation is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operation {
+pub(crate) struct Parts {
     pub(crate) id: OperationId,
     pub(crate) version: Version,
     /// Shared, as the holder is: a change copies the record.
@@ -113,30 +118,42 @@ impl std::error::Error for ResultError {
     }
 }
 
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<Parts> for Operation {
+    fn from(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
 impl Operation {
     /// Its name.
     pub fn id(&self) -> &OperationId {
-        &self.id
+        &self.0.id
     }
 
     /// Which write this is.
     pub fn version(&self) -> Version {
-        self.version
+        self.0.version
     }
 
     /// The version as an entity tag.
     pub fn etag(&self) -> ETag {
-        self.version.into()
+        self.0.version.into()
     }
 
     /// The kind of work, if it was given.
     pub fn type_name(&self) -> Option<&str> {
-        self.type_name.as_deref()
+        self.0.type_name.as_deref()
     }
 
     /// What people look for, sorted by key.
     pub fn labels(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.labels.iter().map(|(key, value)| (&**key, &**value))
+        self.0.labels.iter().map(|(key, value)| (&**key, &**value))
     }
 
     /// The value of one label.
@@ -146,17 +163,17 @@ impl Operation {
 
     /// The operation that this one tries again.
     pub fn retry_of(&self) -> Option<&OperationId> {
-        self.retry_of.as_ref()
+        self.0.retry_of.as_ref()
     }
 
     /// The state with what belongs to it.
     pub fn state(&self) -> &State {
-        &self.state
+        &self.0.state
     }
 
     /// The label of the state.
     pub fn status(&self) -> Status {
-        self.state.status()
+        self.0.state.status()
     }
 
     /// Whether it has ended.
@@ -166,32 +183,32 @@ impl Operation {
 
     /// When it was created.
     pub fn created(&self) -> DateTime<FixedOffset> {
-        self.created.into()
+        self.0.created.into()
     }
 
     /// When it last moved or gave a sign of life; the end, once it has ended.
     pub fn last_action(&self) -> DateTime<FixedOffset> {
-        self.last_action.into()
+        self.0.last_action.into()
     }
 
     /// When it moved to Running.
     pub fn started(&self) -> Option<DateTime<FixedOffset>> {
-        self.state.work().map(|work| work.started.into())
+        self.0.state.work().map(|work| work.started.into())
     }
 
     /// When somebody asked it to end while it ran.
     pub fn cancellation_requested(&self) -> Option<DateTime<FixedOffset>> {
-        self.state.work()?.cancellation_requested.map(Into::into)
+        self.0.state.work()?.cancellation_requested.map(Into::into)
     }
 
     /// The operations that it belongs with.
     pub fn group(&self) -> Option<&str> {
-        self.more.as_ref()?.group.as_deref()
+        self.0.more.as_ref()?.group.as_deref()
     }
 
     /// What it alone may be doing until it has ended.
     pub fn unique_key(&self) -> Option<&str> {
-        self.more.as_ref()?.unique_key.as_deref()
+        self.0.more.as_ref()?.unique_key.as_deref()
     }
 
     /// The unique key, while it keeps others from being created.
@@ -211,12 +228,12 @@ impl Operation {
 
     /// Who holds or held the claim.
     pub fn holder(&self) -> Option<&str> {
-        self.state.work()?.holder.as_deref()
+        self.0.state.work()?.holder.as_deref()
     }
 
     /// How much is done; all of it once Completed.
     pub fn progress(&self) -> Option<Progress> {
-        match &self.state {
+        match &self.0.state {
             State::NotStarted => None,
             State::Running(work) | State::Failed { work, .. } => work.progress,
             State::Completed { .. } => Some(Progress::DONE),
@@ -225,7 +242,7 @@ impl Operation {
 
     /// How much is done in a unit that people know, as it was told last.
     pub fn amount(&self) -> Option<&Amount> {
-        self.state.work()?.amount.as_deref()
+        self.0.state.work()?.amount.as_deref()
     }
 
     /// The last details with their times, oldest first: at most 20, of 8 KiB in all.
@@ -234,27 +251,27 @@ impl Operation {
     }
 
     pub(crate) fn lines(&self) -> &[Line] {
-        self.more.as_ref().map_or(&[], |more| &more.log)
+        self.0.more.as_ref().map_or(&[], |more| &more.log)
     }
 
     /// Where it came from.
     pub fn trace_parent(&self) -> Option<&TraceParent> {
-        self.more.as_ref()?.trace_parent.as_ref()
+        self.0.more.as_ref()?.trace_parent.as_ref()
     }
 
     /// Free text for people.
     pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.0.detail.as_deref()
     }
 
     /// Where the outcome is.
     pub fn resource_location(&self) -> Option<&str> {
-        self.resource_location.as_deref()
+        self.0.resource_location.as_deref()
     }
 
     /// Why it failed, if it did and a reason was given.
     pub fn failure(&self) -> Option<&Failure> {
-        match &self.state {
+        match &self.0.state {
             State::Failed { failure, .. } => failure.as_ref(),
             _ => None,
         }
@@ -262,7 +279,7 @@ impl Operation {
 
     /// What came out, as JSON.
     pub fn result_json(&self) -> Option<&Json> {
-        match &self.state {
+        match &self.0.state {
             State::Completed { result, .. } => result.as_ref(),
             _ => None,
         }
@@ -270,7 +287,7 @@ impl Operation {
 
     /// What came out, as a type.
     pub fn result<T: DeserializeOwned>(&self) -> Result<T, ResultError> {
-        let error = |source| ResultError { id: self.id.clone(), wanted: std::any::type_name::<T>(), source };
+        let error = |source| ResultError { id: self.0.id.clone(), wanted: std::any::type_name::<T>(), source };
         let json = self.result_json().ok_or_else(|| error(None))?;
         json.to().map_err(|source| error(Some(source)))
     }
@@ -278,18 +295,18 @@ impl Operation {
     /// The same instants in ticks, for what orders and indexes operations.
     pub fn stamps(&self) -> Stamps {
         Stamps {
-            created: self.created,
-            last_action: self.last_action,
-            started: self.state.work().map(|work| work.started),
-            cancellation_requested: self.state.work().and_then(|work| work.cancellation_requested),
-            deadline: self.more.as_ref().and_then(|more| more.deadline),
+            created: self.0.created,
+            last_action: self.0.last_action,
+            started: self.0.state.work().map(|work| work.started),
+            cancellation_requested: self.0.state.work().and_then(|work| work.cancellation_requested),
+            deadline: self.0.more.as_ref().and_then(|more| more.deadline),
         }
     }
 
     /// A record as it was decoded. Only [`crate::store::record`] makes one so; everybody else goes
     /// through [`Operation::new`](Self::new) and [`apply`](Self::apply).
-    pub(crate) fn from_parts(operation: Self) -> Result<Self, &'static str> {
-        let Self { created, last_action, version, state, .. } = &operation;
+    pub(crate) fn from_parts(parts: Parts) -> Result<Self, &'static str> {
+        let Parts { created, last_action, version, state, labels, .. } = &parts;
         if version.n == 0 {
             return Err("version 0");
         }
@@ -301,10 +318,10 @@ impl Operation {
         {
             return Err("start outside the operation's life");
         }
-        if !operation.labels.is_sorted_by(|(a, _), (b, _)| a < b) {
+        if !labels.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err("labels out of order");
         }
-        Ok(operation)
+        Ok(parts.into())
     }
 }
 

@@ -183,11 +183,18 @@ pub struct Page {
     pub items: Vec<Operation>,
     /// Where to go on; absent on the last page.
     pub next: Option<PageToken>,
+    /// What has its place on this page and cannot be read.
+    pub unreadable: Vec<OperationId>,
 }
 
 impl Page {
     /// A page as a store answers it.
     pub fn new(items: Vec<Operation>, next: Option<PageToken>) -> Self {
-        Self { items, next }
+        Self { items, next, unreadable: Vec::new() }
+    }
+
+    /// The same, without these, which could not be read.
+    pub fn without(self, unreadable: Vec<OperationId>) -> Self {
+        Self { unreadable, ..self }
     }
 }

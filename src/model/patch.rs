@@ -17,7 +17,7 @@ use chrono::{DateTime, FixedOffset};
 use super::amount::{Amount, Told};
 use super::json::Json;
 use super::log::{self, Line};
-use super::operation::{Operation, Version};
+use super::operation::{Operation, Parts, Version};
 use super::precondition::{Precondition, Tags};
 use super::rejection::Rejection;
 use super::rules::Rules;
@@ -101,7 +101,8 @@ impl Patch {
         Self::default()
     }
 
-    /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else.
+    /// Claims the operation: Running for this holder (1 to 128 characters) and nobody else. Another status
+    /// is refused: who has the claim ends the operation with [`held_by`](Self::held_by).
     pub fn claim(holder: impl Into<Arc<str>>) -> Self {
         let intent = Intent::Claim(holder.into());
         Self { status: Some(Status::Running), intent, ..Self::default() }
@@ -113,13 +114,13 @@ impl Patch {
     }
 
     /// Asks for the end: a NotStarted operation ends as Failed/`cancelled` at once, of a Running one the
-    /// request is recorded.
+    /// request is recorded. Conditions may be added, members may not.
     pub fn cancel() -> Self {
         Self { intent: Intent::Cancel, ..Self::default() }
     }
 
     /// Ends an operation whose deadline has passed as Failed/`deadlineExceeded`, also one that was never
-    /// started; of any other that has not ended it changes nothing.
+    /// started; of any other that has not ended it changes nothing. Conditions may be added, members may not.
     pub fn expire() -> Self {
         Self { intent: Intent::Expire, ..Self::default() }
     }
@@ -228,6 +229,7 @@ impl Patch {
         if let Some(unfit) = &self.unfit {
             return Err(unfit.clone());
         }
+        self.check_intent()?;
         if let Some(percent) = self.progress {
             Progress::try_from(percent)?;
         }
@@ -254,12 +256,35 @@ impl Patch {
         }
         Ok(())
     }
+
+    /// A cancel and an expiry are all that they say, and a claim is Running: what else is given would be
+    /// passed over in silence.
+    fn check_intent(&self) -> Result<(), Unfit> {
+        let members = match &self.intent {
+            Intent::Update | Intent::Heartbeat => return Ok(()),
+            Intent::Claim(_) if self.status == Some(Status::Running) => return Ok(()),
+            Intent::Claim(_) => return Err(Unfit::new("status", "must be Running in a claim")),
+            Intent::Cancel | Intent::Expire => [
+                ("status", self.status.is_some()),
+                ("lastActionDateTime", self.time.is_some()),
+                ("percentageComplete", self.progress.is_some()),
+                ("progress", self.amount.is_some()),
+                ("statusDetail", self.detail != Edit::Keep),
+                ("resourceLocation", self.location != Edit::Keep),
+                ("result", self.result.is_some()),
+                ("error", self.failure.is_some()),
+            ],
+        };
+        match members.into_iter().find(|(_, is_given)| *is_given) {
+            Some((member, _)) => Err(Unfit::new(member, "must not be given with a request to end")),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a patch makes of an operation.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "moved once, on the hot path: a box would cost more than it saves")]
 pub enum Applied {
     /// It is so already.
     Unchanged,
@@ -310,31 +335,31 @@ impl Operation {
             return Err(Rejection::DeadlinePassed);
         }
         let time = self.judge_time(patch, rules, now)?;
-        let mut next = self.clone();
+        let mut next = Parts::clone(&self.0);
         next.state = self.next_state(patch, target, self.move_time(&time, now))?;
         patch.detail.apply(&mut next.detail);
         self.merge_location(patch, target, &mut next)?;
         let beats = patch.intent == Intent::Heartbeat || !matches!(time, Time::Absent);
         if self.is_terminal() {
-            return if next == *self && !beats { Ok(Applied::Unchanged) } else { Err(self.terminal()) };
+            return if next == *self.0 && !beats { Ok(Applied::Unchanged) } else { Err(self.terminal()) };
         }
-        if next == *self && !beats {
+        if next == *self.0 && !beats {
             return Ok(Applied::Unchanged);
         }
         next.last_action = match time {
             Time::Given(given) => given,
             _ if moves || !beats => self.move_time(&time, now),
-            _ => now.max(self.last_action.next_tick()),
+            _ => now.max(self.0.last_action.next_tick()),
         };
-        if next.detail != self.detail
+        if next.detail != self.0.detail
             && let Some(text) = next.detail.clone()
         {
             let more = Arc::make_mut(next.more.get_or_insert_default());
             log::push(&mut more.log, Line { at: next.last_action, text });
         }
         let notable =
-            !next.state.is_but_for_progress(&self.state) || next.resource_location != self.resource_location;
-        Ok(Applied::Changed { next: next.numbered(rules), notable })
+            !next.state.is_but_for_progress(&self.0.state) || next.resource_location != self.0.resource_location;
+        Ok(Applied::Changed { next: next.numbered(rules).into(), notable })
     }
 
     /// Whether this may be deleted (PROTOCOL 99, 100).
@@ -364,9 +389,9 @@ impl Operation {
 
     fn judge_time(&self, patch: &Patch, rules: &Rules, now: Timestamp) -> Result<Time, Rejection> {
         let Some(given) = patch.time else { return Ok(Time::Absent) };
-        let (stored, terminal) = (self.last_action.ticks(), self.is_terminal());
+        let (stored, terminal) = (self.0.last_action.ticks(), self.is_terminal());
         let earlier = stored.saturating_sub(given.ticks());
-        if self.last_action.is_echoed_by(given) || (earlier >= 0 && (patch.status.is_some() || terminal)) {
+        if self.0.last_action.is_echoed_by(given) || (earlier >= 0 && (patch.status.is_some() || terminal)) {
             Ok(Time::Absent)
         } else if earlier > rules.clock_skew {
             Err(Rejection::TimeRegressed)
@@ -385,7 +410,7 @@ impl Operation {
     fn move_time(&self, time: &Time, now: Timestamp) -> Timestamp {
         match time {
             Time::Given(given) => *given,
-            Time::Absent | Time::Beat => now.max(self.last_action),
+            Time::Absent | Time::Beat => now.max(self.0.last_action),
         }
     }
 
@@ -396,7 +421,7 @@ impl Operation {
         if patch.result.is_some() && target != Status::Completed {
             return Err(Rejection::ResultNotSettable { field: "result" });
         }
-        Ok(match (&self.state, target) {
+        Ok(match (&self.0.state, target) {
             (State::NotStarted, Status::Running) => {
                 let holder = match &patch.intent {
                     Intent::Claim(holder) => Some(holder.clone()),
@@ -440,9 +465,9 @@ impl Operation {
         })
     }
 
-    fn merge_location(&self, patch: &Patch, target: Status, next: &mut Self) -> Result<(), Rejection> {
+    fn merge_location(&self, patch: &Patch, target: Status, next: &mut Parts) -> Result<(), Rejection> {
         let sets_another =
-            matches!(&patch.location, Edit::Set(location) if self.resource_location.as_ref() != Some(location));
+            matches!(&patch.location, Edit::Set(location) if self.0.resource_location.as_ref() != Some(location));
         if target == Status::Failed && sets_another {
             return Err(Rejection::ResultNotSettable { field: "resourceLocation" });
         }
@@ -454,8 +479,8 @@ impl Operation {
     }
 
     fn cancelled(&self, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
-        let at = now.max(self.last_action);
-        let mut next = self.clone();
+        let at = now.max(self.0.last_action);
+        let mut next = Parts::clone(&self.0);
         match &mut next.state {
             State::NotStarted => {
                 next.state = never_ran(at, Failure::new(Failure::CANCELLED, "cancelled before it was started"));
@@ -468,13 +493,13 @@ impl Operation {
             }
             State::Completed { .. } | State::Failed { .. } => return Err(self.terminal()),
         }
-        Ok(Applied::Changed { next: next.numbered(rules), notable: true })
+        Ok(Applied::Changed { next: next.numbered(rules).into(), notable: true })
     }
 
     fn expired(&self, rules: &Rules, now: Timestamp) -> Result<Applied, Rejection> {
-        let at = now.max(self.last_action);
+        let at = now.max(self.0.last_action);
         let failure = |message: &str| Failure::new(Failure::DEADLINE_EXCEEDED, message);
-        let state = match &self.state {
+        let state = match &self.0.state {
             State::Failed { failure: Some(failure), .. } if failure.code() == Failure::DEADLINE_EXCEEDED => {
                 return Ok(Applied::Unchanged);
             }
@@ -485,10 +510,12 @@ impl Operation {
                 State::Failed { work: work.clone(), failure: Some(failure("its deadline passed while it ran")) }
             }
         };
-        let next = Self { state, last_action: at, ..self.clone() };
-        Ok(Applied::Changed { next: next.numbered(rules), notable: true })
+        let next = Parts { state, last_action: at, ..Parts::clone(&self.0) };
+        Ok(Applied::Changed { next: next.numbered(rules).into(), notable: true })
     }
+}
 
+impl Parts {
     fn numbered(mut self, rules: &Rules) -> Self {
         // 2^64 writes of one operation are out of reach.
         self.version = Version { n: self.version.n.saturating_add(1), instance: rules.instance, ..self.version };

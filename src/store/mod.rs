@@ -26,6 +26,7 @@ mod postgres;
 pub mod record;
 #[cfg(feature = "sled")]
 mod sled;
+mod unreadable;
 
 pub use self::counts::Counts;
 #[cfg(feature = "sled")]
@@ -79,7 +80,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Removes the record of version `expected`, leaving a tombstone for [`changes`](Self::changes). Immediate.
     async fn remove(&self, id: &OperationId, expected: Version) -> Result<Swap, StoreError>;
 
-    /// One page of a list. Cancel-safe.
+    /// One page of a list. A record that cannot be read is named in [`Page::unreadable`] and keeps no other from
+    /// its place. Cancel-safe.
     async fn page(&self, query: &Query) -> Result<Page, StoreError>;
 
     /// How many operations there are, by type and status. Cancel-safe.
@@ -149,9 +151,9 @@ pub enum Swap {
     /// It is the record now.
     Stored,
     /// The record had another version: this one, or none.
-    Lost(Option<Box<Operation>>),
+    Lost(Option<Operation>),
     /// This operation holds the unique key of the one that was to be created.
-    Taken(Box<Operation>),
+    Taken(Operation),
 }
 
 /// What [`Store::idle`] looks for.
@@ -249,7 +251,7 @@ impl FromStr for Position {
 #[non_exhaustive]
 pub enum Change {
     /// The operation is so now. Another birth than before tells that the older one was deleted.
-    Updated(Box<Operation>),
+    Updated(Operation),
     /// The operation is gone.
     Deleted {
         /// Its name.
@@ -320,13 +322,24 @@ pub struct StoreHealth {
     pub groups: u64,
     /// How long they took together, each from its first write until it was durable.
     pub group_time: Duration,
+    /// Records that were met since the open and could not be read: [`Store::verify`] names all there are.
+    pub unreadable: u64,
 }
 
 impl StoreHealth {
     /// Of a store that takes writes and has nothing to catch up with.
     pub const fn new(durability: &'static str) -> Self {
         let (flush_lag, group_time) = (Duration::ZERO, Duration::ZERO);
-        Self { durability, read_only: None, unflushed: 0, flush_lag, feed_lag: 0, groups: 0, group_time }
+        Self {
+            durability,
+            read_only: None,
+            unflushed: 0,
+            flush_lag,
+            feed_lag: 0,
+            groups: 0,
+            group_time,
+            unreadable: 0,
+        }
     }
 }
 

@@ -10,9 +10,11 @@
 #![deny(clippy::arithmetic_side_effects)]
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Parts;
 use crate::model::log::Line;
 use crate::model::{
     Amount, Failure, Json, More, Operation, OperationId, Progress, State, Timestamp, Version, Work,
@@ -38,7 +40,7 @@ pub struct Record {
 #[expect(clippy::exhaustive_enums, reason = "a reader must treat both")]
 pub enum Entry {
     /// An operation.
-    Live(Box<Operation>),
+    Live(Operation),
     /// The trace of a deleted one.
     Tombstone {
         /// Its name.
@@ -57,7 +59,15 @@ impl Record {
     }
 
     /// The operation; `None` of a tombstone.
-    pub fn live(self) -> Option<Box<Operation>> {
+    pub const fn operation(&self) -> Option<&Operation> {
+        match &self.entry {
+            Entry::Live(operation) => Some(operation),
+            Entry::Tombstone { .. } => None,
+        }
+    }
+
+    /// [`operation`](Self::operation), taken out.
+    pub fn live(self) -> Option<Operation> {
         match self.entry {
             Entry::Live(operation) => Some(operation),
             Entry::Tombstone { .. } => None,
@@ -277,7 +287,7 @@ impl<'a> Member<'a> {
             Entry::Tombstone { .. } => None,
         };
         let all = live.map(|operation| {
-            let more = operation.more.as_deref();
+            let more = operation.0.more.as_deref();
             let lines = operation.lines().iter().map(|line| (flat(line.at), &*line.text));
             [
                 more.and_then(|more| more.deadline).map(|deadline| Self::Deadline(flat(deadline))),
@@ -304,6 +314,7 @@ impl<'a> Member<'a> {
 
     /// Reads all that follows a body into its operation.
     fn take_all(mut rest: &'a [u8], operation: &mut Operation) -> Result<(), RecordError> {
+        let parts = Arc::make_mut(&mut operation.0);
         let (mut more, mut last) = (More::default(), 0);
         while !rest.is_empty() {
             let (member, after) =
@@ -321,8 +332,7 @@ impl<'a> Member<'a> {
                     more.trace_parent = Some(parent);
                 }
                 Self::Amount(done, total, unit) => {
-                    let work =
-                        operation.state.work_mut().ok_or(RecordError::Corrupt("progress before the start"))?;
+                    let work = parts.state.work_mut().ok_or(RecordError::Corrupt("progress before the start"))?;
                     work.amount = Some(Box::new(Amount::new(done, total, unit)));
                 }
                 Self::Log(lines) => {
@@ -331,7 +341,7 @@ impl<'a> Member<'a> {
                 }
             }
         }
-        operation.more = more.shared();
+        parts.more = more.shared();
         Ok(())
     }
 }
@@ -339,7 +349,7 @@ impl<'a> Member<'a> {
 impl<'a> From<&'a Entry> for Body<'a> {
     fn from(entry: &'a Entry) -> Self {
         let (version, entry) = match entry {
-            Entry::Live(operation) => (operation.version(), Flat::Live((&**operation).into())),
+            Entry::Live(operation) => (operation.version(), Flat::Live(operation.into())),
             Entry::Tombstone { version, at, .. } => (*version, Flat::Tombstone(flat(*at))),
         };
         Self { version: (version.birth, version.n, version.instance), entry }
@@ -348,7 +358,7 @@ impl<'a> From<&'a Entry> for Body<'a> {
 
 impl<'a> From<&'a Operation> for FlatOperation<'a> {
     fn from(operation: &'a Operation) -> Self {
-        let state = match &operation.state {
+        let state = match operation.state() {
             State::NotStarted => FlatState::NotStarted,
             State::Running(work) => FlatState::Running(work.into()),
             State::Completed { work, result } => {
@@ -359,9 +369,9 @@ impl<'a> From<&'a Operation> for FlatOperation<'a> {
         Self {
             type_name: operation.type_name(),
             labels: operation.labels().collect(),
-            retry_of: operation.retry_of.as_ref().map(ToString::to_string),
-            created: flat(operation.created),
-            last_action: flat(operation.last_action),
+            retry_of: operation.retry_of().map(ToString::to_string),
+            created: flat(operation.0.created),
+            last_action: flat(operation.0.last_action),
             detail: operation.detail(),
             location: operation.resource_location(),
             state,
@@ -397,7 +407,7 @@ impl Body<'_> {
         let version = Version::new(birth, n, instance);
         Ok(match self.entry {
             Flat::Tombstone(at) => Entry::Tombstone { id, version, at: stamp(at)? },
-            Flat::Live(flat) => Entry::Live(Box::new(flat.into_operation(id, version)?)),
+            Flat::Live(flat) => Entry::Live(flat.into_operation(id, version)?),
         })
     }
 }
@@ -415,7 +425,7 @@ impl FlatOperation<'_> {
             }
         };
         let retry_of = self.retry_of.as_deref().map(str::parse).transpose();
-        let operation = Operation {
+        let parts = Parts {
             id,
             version,
             type_name: self.type_name.map(Into::into),
@@ -428,7 +438,7 @@ impl FlatOperation<'_> {
             more: None,
             state,
         };
-        Operation::from_parts(operation).map_err(RecordError::Corrupt)
+        Operation::from_parts(parts).map_err(RecordError::Corrupt)
     }
 }
 

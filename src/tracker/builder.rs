@@ -19,6 +19,7 @@ pub struct Builder {
     pub(super) ids: Arc<dyn IdSource>,
     pub(super) clock_skew: Duration,
     pub(super) max_result: usize,
+    pub(super) max_operations: Option<u64>,
     pub(super) policy: Policy,
     pub(super) inspect: bool,
     #[cfg(feature = "metrics")]
@@ -32,6 +33,7 @@ impl Default for Builder {
             ids: Arc::new(SystemIds::default()),
             clock_skew: Duration::from_mins(5),
             max_result: Rules::MAX_RESULT,
+            max_operations: None,
             policy: Policy::default(),
             inspect: false,
             #[cfg(feature = "metrics")]
@@ -63,6 +65,18 @@ impl Builder {
     /// elsewhere, with a `resourceLocation` that leads there.
     pub fn max_result(mut self, bytes: usize) -> Self {
         self.max_result = bytes.min(Rules::MAX_RESULT);
+        self
+    }
+
+    /// Operations that the store may hold, whatever their state; as many as fit by default. A create beyond is
+    /// `QuotaExceeded`, until some are deleted, by hand or by [`retention`](Self::retention).
+    ///
+    /// In one process no race of creates exceeds it, but for those whose caller gave up before the answer.
+    /// Processes that share a store do not see each other's creates under way: together they may exceed it by
+    /// as many. Each create asks the store for its counts. What is imported, or created inside the user's own
+    /// transaction, is not refused, and counts.
+    pub fn max_operations(mut self, most: u64) -> Self {
+        self.max_operations = Some(most);
         self
     }
 

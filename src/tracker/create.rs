@@ -9,7 +9,8 @@ impl Tracker {
     /// Creates an operation; answers the existing one if the same call made it before (same id, type, labels,
     /// group, unique key and `retryOf`), and the one that holds its unique key.
     ///
-    /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule.
+    /// `AlreadyExists` if another operation has the id, `Invalid` if a member breaks a rule, `QuotaExceeded` if
+    /// there are as many operations as may be ([`max_operations`](super::Builder::max_operations)).
     ///
     /// ```
     /// # use longrun::{NewOperation, Status, Tracker};
@@ -36,6 +37,10 @@ impl Tracker {
     /// ```
     pub async fn create_new(&self, new: NewOperation) -> Result<Created> {
         self.enter().await?;
+        let _room = match self.inner.quota.room(self.store()).await {
+            Err(error) if error.kind() == ErrorKind::QuotaExceeded => return self.without_room(&new, error).await,
+            room => room?,
+        };
         for _ in 0..ROUNDS {
             let operation = self.draft(&new)?;
             match self.store().swap(None, &operation, Durability::Immediate).await? {
@@ -43,13 +48,25 @@ impl Tracker {
                     self.tell_created(&operation);
                     return Ok(Created { operation, is_new: true });
                 }
-                Swap::Lost(Some(existing)) => return Created::existing(&new, *existing),
-                Swap::Taken(holder) => return Ok(Created { operation: *holder, is_new: false }),
+                Swap::Lost(Some(existing)) => return Created::existing(&new, existing),
+                Swap::Taken(holder) => return Ok(Created { operation: holder, is_new: false }),
                 // It was there and is deleted, or its key was held and is free.
                 Swap::Lost(None) => {}
             }
         }
         Err(contended(None))
+    }
+
+    /// The answer to a create for which there is no room: what it made before, or that there is none.
+    async fn without_room(&self, new: &NewOperation, error: Error) -> Result<Created> {
+        let draft = self.draft(new)?;
+        if new.id.is_some()
+            && let Some(existing) = self.store().load(draft.id()).await?
+        {
+            return Created::existing(new, existing);
+        }
+        Self::tell_refused(draft.id(), error.code());
+        Err(error)
     }
 
     /// Tries an operation that has ended again, as a new one: `attempt(n + 1)` with `retryOf`, and the same type,

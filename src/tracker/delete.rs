@@ -34,7 +34,7 @@ impl Tracker {
                     self.tell_deleted(&current);
                     return Ok(());
                 }
-                Swap::Lost(Some(winner)) => current = *winner,
+                Swap::Lost(Some(winner)) => current = winner,
                 // Only a create is answered Taken.
                 Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }

@@ -24,7 +24,7 @@ struct Alive {
     /// Whether the claim was sent to the store.
     sent: bool,
     /// What `close` made of it.
-    interrupted: Option<Box<Operation>>,
+    interrupted: Option<Operation>,
 }
 
 /// How far `close` has come.
@@ -136,12 +136,12 @@ impl Held {
     /// `close` has ended this claim's operation.
     pub(super) fn interrupted(&self, number: u64, operation: Operation) {
         if let Some(alive) = self.alive().get_mut(&number) {
-            alive.interrupted = Some(Box::new(operation));
+            alive.interrupted = Some(operation);
         }
     }
 
     /// The operation as `close` ended it: the store may be closed when its run looks.
-    pub(super) fn as_interrupted(&self, number: u64) -> Option<Box<Operation>> {
+    pub(super) fn as_interrupted(&self, number: u64) -> Option<Operation> {
         self.alive().get(&number)?.interrupted.clone()
     }
 

@@ -99,6 +99,7 @@ impl Tracker {
         gauge!("store_flush_lag_seconds").set(store.flush_lag.as_secs_f64());
         gauge!("store_unflushed").set(float(store.unflushed));
         gauge!("store_feed_lag").set(float(store.feed_lag));
+        gauge!("store_unreadable").set(float(store.unreadable));
         gauge!("store_writable").set(if store.read_only.is_none() { 1.0 } else { 0.0 });
         gauge!("tracker_watchers").set(float(watchers.try_into().unwrap_or(u64::MAX)));
         gauge!("tracker_runs").set(float(runs.try_into().unwrap_or(u64::MAX)));

@@ -37,6 +37,7 @@ mod maintain;
 mod many;
 #[cfg(feature = "metrics")]
 mod meters;
+mod quota;
 mod read;
 mod recovery;
 mod run;
@@ -58,6 +59,7 @@ use self::ages::Ages;
 use self::held::{Closing, Held};
 use self::hub::Hub;
 use self::maintain::Policy;
+use self::quota::Quota;
 
 /// Lost races in a row after which a caller is told so.
 const ROUNDS: u32 = 1_000;
@@ -80,6 +82,7 @@ struct Inner {
     ids: Arc<dyn IdSource>,
     rules: Rules,
     policy: Policy,
+    quota: Quota,
     #[cfg(feature = "metrics")]
     meters: meters::Meters,
     ages: Ages,
@@ -150,6 +153,7 @@ impl Tracker {
             ids: builder.ids,
             rules,
             policy: builder.policy,
+            quota: Quota::new(builder.max_operations),
             #[cfg(feature = "metrics")]
             meters: builder.meters,
             ages: Ages::default(),
@@ -339,7 +343,7 @@ impl Tracker {
                     }
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
-                Swap::Lost(Some(winner)) => current = *winner,
+                Swap::Lost(Some(winner)) => current = winner,
                 // Only a create is answered Taken.
                 Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }

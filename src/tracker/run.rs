@@ -36,7 +36,7 @@ pub enum RunError<T, E> {
     /// The work failed, and the failure is recorded.
     Work(E),
     /// The operation was ended by somebody else: cancelled, stalled, timed out, interrupted. As it is now.
-    Lost(Box<Operation>),
+    Lost(Operation),
     /// The work was stopped before its end, and that could not be recorded.
     Stopped(Error),
     /// The work is done and its end could not be recorded.
@@ -51,7 +51,7 @@ pub enum RunError<T, E> {
         /// What the work returned.
         value: T,
         /// The operation as it was recorded.
-        operation: Box<Operation>,
+        operation: Operation,
     },
 }
 
@@ -212,7 +212,7 @@ impl Reporter {
                 let mut pause = RE_READ;
                 match self.tracker.store().load(&self.id).await {
                     Ok(Some(operation)) if !is_held_by(&operation, &self.holder) => {
-                        return Stop::Lost(Some(Box::new(operation)));
+                        return Stop::Lost(Some(operation));
                     }
                     Ok(Some(operation)) if operation.cancellation_requested().is_some() => return Stop::Cancelled,
                     Ok(None) => return Stop::Lost(None),
@@ -315,7 +315,7 @@ enum Stop {
     /// Its deadline has passed.
     Overdue,
     /// Somebody else ended or deleted it.
-    Lost(Option<Box<Operation>>),
+    Lost(Option<Operation>),
 }
 
 /// How polling the work ended.
@@ -449,7 +449,7 @@ where
     let failed = patch.failure.is_some();
     match run.end(reporter.last_words(patch), None).await {
         Ok(operation) => match value {
-            Ok(value) if failed => Err(RunError::TooLarge { value, operation: Box::new(operation) }),
+            Ok(value) if failed => Err(RunError::TooLarge { value, operation }),
             Ok(value) => Ok(value),
             Err(error) => Err(RunError::Work(error)),
         },
@@ -457,7 +457,7 @@ where
             let error = end.into_error();
             match (error.kind(), error.current(), value) {
                 (ErrorKind::Terminal | ErrorKind::IllegalTransition, Some(current), Err(_)) => {
-                    Err(RunError::Lost(Box::new(current.clone())))
+                    Err(RunError::Lost(current.clone()))
                 }
                 (_, _, value) => Err(RunError::Unrecorded { value, error }),
             }
@@ -476,11 +476,11 @@ async fn end_stopped<T, E>(run: Run, reporter: &Reporter, stop: Stop) -> RunErro
         Stop::TimedOut(limit) => Failure::new(Failure::TIMEOUT, format!("ran longer than {limit:?}")),
     };
     match run.end(reporter.last_words(Patch::fail(failure)), None).await {
-        Ok(operation) => RunError::Lost(Box::new(operation)),
+        Ok(operation) => RunError::Lost(operation),
         Err(end) => {
             let run = end.run();
             let interrupted = run.tracker().held().as_interrupted(run.number());
-            let current = end.error().current().cloned().map(Box::new);
+            let current = end.error().current().cloned();
             match interrupted.or(current) {
                 Some(operation) => RunError::Lost(operation),
                 None => RunError::Stopped(end.into_error()),

@@ -30,7 +30,7 @@ pub struct Watch {
 #[non_exhaustive]
 pub enum Watched {
     /// The operation is so now.
-    Updated(Box<Operation>),
+    Updated(Operation),
     /// The operation is gone.
     Deleted,
 }
@@ -76,7 +76,7 @@ impl Watch {
                 Ok(Some(operation)) if self.seen != Some(operation.version()) => {
                     self.seen = Some(operation.version());
                     self.ended = operation.is_terminal();
-                    return Some(Some(Ok(Watched::Updated(Box::new(operation)))));
+                    return Some(Some(Ok(Watched::Updated(operation))));
                 }
                 Ok(Some(_)) => {}
             }

@@ -192,7 +192,7 @@ async fn bring(store: &dyn Store, operation: &Operation, told: &Told) -> Result<
             Swap::Taken(holder) => {
                 let message = format!("operation {} holds the unique key of operation {id}", holder.id());
                 let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                return Err(error.about("unique").with_current(*holder));
+                return Err(error.about("unique").with_current(holder));
             }
             Swap::Lost(Some(there)) => {
                 let found = there.version();
@@ -207,7 +207,7 @@ async fn bring(store: &dyn Store, operation: &Operation, told: &Told) -> Result<
                 if found.birth() != version.birth() || found.n() == version.n() {
                     let message = format!("another operation {} exists", there.id());
                     let error = Error::new(ErrorKind::AlreadyExists, "operationAlreadyExists", message);
-                    return Err(error.about("id").with_current(*there));
+                    return Err(error.about("id").with_current(there));
                 }
                 if found.n() > version.n() {
                     return Ok((Brought::Newer, false));

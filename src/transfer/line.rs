@@ -57,7 +57,7 @@ impl Mark {
 
 impl Line {
     pub(super) fn operation(operation: &Operation) -> Result<Self, String> {
-        let record = Record::new(0, Entry::Live(Box::new(operation.clone())));
+        let record = Record::new(0, Entry::Live(operation.clone()));
         let record = record::encode(&record).map_err(|error| error.to_string())?;
         let shown = RawValue::from_string(wire::to_json(&wire::Entity::new(operation)));
         let shown = shown.map_err(|error| error.to_string())?;
@@ -69,7 +69,7 @@ impl Line {
 pub(super) fn decode(id: &OperationId, text: &str) -> Result<Operation, String> {
     let bytes = bytes(text).ok_or("the record is not hexadecimal")?;
     let record = record::decode(&record::key(id), &bytes).map_err(|error| error.to_string())?;
-    record.live().map(|operation| *operation).ok_or_else(|| "the record is a tombstone".into())
+    record.live().ok_or_else(|| "the record is a tombstone".into())
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

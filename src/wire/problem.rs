@@ -103,6 +103,7 @@ pub const fn phrase(status: u16) -> &'static str {
         429 => "tooManyRequests",
         501 => "notImplemented",
         503 => "serviceUnavailable",
+        507 => "insufficientStorage",
         _ => "internalServerError",
     }
 }

@@ -35,7 +35,7 @@ fn written() -> Vec<Record> {
         ),
         &Patch::new().status(Status::Failed),
     ));
-    let live = operations.into_iter().map(|operation| Entry::Live(Box::new(operation)));
+    let live = operations.into_iter().map(Entry::Live);
     let gone = Entry::Tombstone {
         id: id("gone"),
         version: Version::new(u64::MAX, 300, 7),
@@ -78,7 +78,7 @@ fn written_2() -> Vec<Record> {
     let further = after(&running, &Patch::new().detail("two\n").progress((4, 5, "")));
     operations.push(after(&further, &Patch::complete(None)));
     operations.push(after(&running, &Patch::fail(Failure::new("noRoom", "no room")).detail("three")));
-    let live = operations.into_iter().map(|operation| Entry::Live(Box::new(operation)));
+    let live = operations.into_iter().map(Entry::Live);
     let gone = Entry::Tombstone {
         id: id("gone"),
         version: Version::new(u64::MAX, 300, 7),
@@ -139,7 +139,7 @@ fn format_2_is_read_and_written() {
 fn members_cost_those_who_have_them() {
     let plain = first(&NewOperation::new("export"), "a", 7, "2026-05-04T12:00:00Z");
     let grouped = first(&NewOperation::new("export").group("book"), "a", 7, "2026-05-04T12:00:00Z");
-    let bytes = |operation| encode(&Record::new(1, Entry::Live(Box::new(operation)))).unwrap().len();
+    let bytes = |operation| encode(&Record::new(1, Entry::Live(operation))).unwrap().len();
     // The member's number, the length, the four letters.
     assert_eq!(bytes(grouped), bytes(plain) + 6);
 }

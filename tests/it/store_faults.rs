@@ -94,12 +94,12 @@ async fn nothing_shows_before_it_is_durable() {
 
     control.open_gate();
     assert_eq!(soon("the end", end).await.unwrap().unwrap(), Swap::Stored);
-    assert_eq!(soon("the loser", lost).await.unwrap().unwrap(), Swap::Lost(Some(Box::new(done.clone()))));
+    assert_eq!(soon("the loser", lost).await.unwrap().unwrap(), Swap::Lost(Some(done.clone())));
     assert_eq!(soon("the create", created).await.unwrap().unwrap(), Swap::Stored);
     let now = look(&*store).await;
     assert_eq!((now.a, now.b), (Some(done.clone()), Some(new("b"))));
     assert_eq!((now.completed, now.running, now.counts), (vec![done.clone()], vec![], [1, 0, 1, 0]));
-    assert_eq!(now.feed.items, [Change::Updated(Box::new(done)), Change::Updated(Box::new(new("b")))]);
+    assert_eq!(now.feed.items, [Change::Updated(done), Change::Updated(new("b"))]);
 
     // The same for what waits on top.
     control.shut();
@@ -144,7 +144,7 @@ async fn a_deletion_shows_when_it_is_durable() {
     assert_eq!(soon("the creation", created).await.unwrap().unwrap(), Swap::Stored);
     let now = look(&*store).await;
     assert_eq!((now.a, now.counts), (Some(again.clone()), [1, 0, 0, 0]));
-    assert_eq!(now.feed.items, [Change::Updated(Box::new(again))]);
+    assert_eq!(now.feed.items, [Change::Updated(again)]);
 }
 
 /// A caller that is dropped leaves the record before or the record after.
@@ -252,7 +252,7 @@ async fn verify_finds_what_was_changed_below() {
             &after(&new(name), &Patch::new().status(Status::Running)),
             &Patch::fail(longrun::model::Failure::new("x", "y")),
         );
-        (record::key(&id(name)), record::encode(&Record::new(1 << 33, Entry::Live(Box::new(failed)))).unwrap())
+        (record::key(&id(name)), record::encode(&Record::new(1 << 33, Entry::Live(failed))).unwrap())
     };
     let plants: [(&str, Plant); 6] = [
         ("record b", |control, _| control.bytes.purge(&record::key(&id("b"))).unwrap()),
@@ -288,4 +288,37 @@ async fn verify_finds_what_was_changed_below() {
         assert!(problems.iter().any(|problem| problem.contains(named)), "{named}: {problems:?}");
         assert!(problems.iter().all(|problem| !problem.contains("record a")), "{named}: {problems:?}");
     }
+}
+
+/// A list once failed as a whole where one record on its page could not be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_names_what_it_cannot_read_and_serves_the_others() {
+    use longrun::store::embedded::Engine;
+    use longrun::store::record;
+    let control = Control::new();
+    let store = control.open(clock()).await.unwrap();
+    for name in ["a", "b", "c"] {
+        put(&store, None, &new(name)).await;
+    }
+    let key = record::key(&id("b"));
+    let whole = control.bytes.get(&key).unwrap().unwrap();
+    let mut spoilt = whole.clone();
+    *spoilt.last_mut().unwrap() ^= 1;
+    control.bytes.put(&key, &spoilt).unwrap();
+    let names = |page: &longrun::model::Page| -> Vec<String> {
+        page.items.iter().map(|operation| operation.id().to_string()).collect()
+    };
+    assert_eq!(store.health().unreadable, 0, "nobody has met it");
+    for _ in 0..2 {
+        let page = store.page(&longrun::model::Query::default()).await.unwrap();
+        assert_eq!((names(&page), page.unreadable), (vec!["a".to_owned(), "c".into()], vec![id("b")]));
+        assert_eq!(store.health().unreadable, 1);
+    }
+    assert!(matches!(store.load(&id("b")).await, Err(StoreError::Corrupt(what)) if what.contains("record b")));
+    let problems = soon("verify", store.verify()).await.unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.contains("record b")), "{problems:?}");
+    control.bytes.put(&key, &whole).unwrap();
+    let page = store.page(&longrun::model::Query::default()).await.unwrap();
+    assert_eq!((names(&page).len(), page.unreadable), (3, vec![]));
+    assert_eq!(store.health().unreadable, 0, "it was read since");
 }

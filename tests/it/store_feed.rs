@@ -33,7 +33,7 @@ async fn a_purged_end_expires_no_reader_from_the_start() {
         assert!(matches!(expired, Err(StoreError::PositionExpired)), "{expired:?}");
         put(&store, None, &new("next")).await;
         let next = store.changes(&start.next, ALL).await.unwrap();
-        assert_eq!(next.items, [Change::Updated(Box::new(new("next")))]);
+        assert_eq!(next.items, [Change::Updated(new("next"))]);
         remove(&store, &new("next")).await;
         store.close().await.unwrap();
         clock.advance(Duration::from_hours(25));
@@ -66,7 +66,7 @@ async fn a_deletion_shows_while_its_re_creation_is_on_its_way() {
     control.open_gate();
     soon("the write", write).await.unwrap().unwrap();
     let told = store.changes(&told.next, ALL).await.unwrap();
-    assert_eq!(told.items, [Change::Updated(Box::new(again))]);
+    assert_eq!(told.items, [Change::Updated(again)]);
 }
 
 /// A position is its store's own.
@@ -78,4 +78,27 @@ async fn a_position_is_valid_in_its_store_alone() {
     let next = store.changes(&Position::START, ALL).await.unwrap().next;
     assert_eq!(next.store(), store.opened().store);
     assert!(matches!(other.changes(&next, ALL).await, Err(StoreError::PositionExpired)));
+}
+
+/// What was printed is read, and nothing else is.
+#[test]
+fn positions_are_read_as_they_are_printed() {
+    for position in [Position::START, Position::new(1, 2, 3), Position::new(u64::MAX, u64::MAX, u64::MAX)] {
+        assert_eq!(position.to_string().parse(), Ok(position));
+    }
+    for bad in [
+        "",
+        "1-2",
+        "1-2-3-4",
+        "1-2-",
+        "A-2-3",
+        "01-2-3",
+        "+1-2-3",
+        "1-2-10000000000000000",
+        "0-5-0",
+        "0-0-3",
+        "g-0-0",
+    ] {
+        assert!(bad.parse::<Position>().is_err(), "{bad}");
+    }
 }

@@ -207,15 +207,12 @@ async fn losing_is_an_answer() {
     let first = new("a");
     put(&store, None, &first).await;
     let again = store.swap(None, &first, Durability::Immediate).await.unwrap();
-    assert_eq!(again, Swap::Lost(Some(Box::new(first.clone()))));
+    assert_eq!(again, Swap::Lost(Some(first.clone())));
     let second = after(&first, &Patch::new().status(Status::Running));
     put(&store, Some(&first), &second).await;
     let stale = store.swap(Some(first.version()), &second, Durability::Eventual).await.unwrap();
-    assert_eq!(stale, Swap::Lost(Some(Box::new(second.clone()))));
-    assert_eq!(
-        store.remove(first.id(), first.version()).await.unwrap(),
-        Swap::Lost(Some(Box::new(second.clone())))
-    );
+    assert_eq!(stale, Swap::Lost(Some(second.clone())));
+    assert_eq!(store.remove(first.id(), first.version()).await.unwrap(), Swap::Lost(Some(second.clone())));
     assert_eq!(
         store.swap(Some(first.version()), &new("b"), Durability::Immediate).await.unwrap(),
         Swap::Lost(None)

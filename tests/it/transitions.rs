@@ -9,18 +9,18 @@ use crate::support::{date, id, rules, stamp};
 /// When the operations of these tests were created, started and ended.
 const CREATED: &str = "2026-05-04T12:00:00Z";
 const STORED: &str = "2026-05-04T12:10:00.1234567+03:00";
-const NOW: &str = "2026-05-04T09:20:00Z";
+pub(crate) const NOW: &str = "2026-05-04T09:20:00Z";
 
-fn json(text: &str) -> Json {
+pub(crate) fn json(text: &str) -> Json {
     text.parse().unwrap()
 }
 
-fn failure() -> Failure {
+pub(crate) fn failure() -> Failure {
     Failure::new("diskFull", "no room left")
 }
 
 /// An operation in a status, last written at 09:10:00.1234567 UTC.
-fn at(status: Status) -> Operation {
+pub(crate) fn at(status: Status) -> Operation {
     let created = stamp("2026-05-04T09:00:00Z");
     let new = Operation::new(&NewOperation::new("export"), id("op"), 7, &rules(), created).unwrap();
     let stored = date(STORED);
@@ -49,13 +49,13 @@ fn changed(applied: Result<Applied, Rejection>) -> Operation {
     }
 }
 
-fn apply(operation: &Operation, patch: &Patch) -> Result<Applied, Rejection> {
+pub(crate) fn apply(operation: &Operation, patch: &Patch) -> Result<Applied, Rejection> {
     operation.apply(patch, &rules(), stamp(NOW))
 }
 
 /// What the table says of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+pub(crate) enum Said {
     /// 200, changed, and durable before it is acknowledged.
     Moves,
     /// 200, changed.
@@ -65,9 +65,9 @@ enum Said {
     /// Refused with this code.
     No(&'static str),
 }
-use Said::{Moves, No, Same, Writes};
+pub(crate) use Said::{Moves, No, Same, Writes};
 
-fn said(operation: &Operation, patch: &Patch) -> Said {
+pub(crate) fn said(operation: &Operation, patch: &Patch) -> Said {
     let before = operation.clone();
     let said = match apply(operation, patch) {
         Ok(Applied::Unchanged) => Same,
@@ -90,10 +90,10 @@ fn said(operation: &Operation, patch: &Patch) -> Said {
     said
 }
 
-const TERMINAL: Said = No("operationTerminal");
-const ARROW: Said = No("invalidStatusTransition");
+pub(crate) const TERMINAL: Said = No("operationTerminal");
+pub(crate) const ARROW: Said = No("invalidStatusTransition");
 
-fn table(what: &str, patch: &Patch, expected: [Said; 4]) {
+pub(crate) fn table(what: &str, patch: &Patch, expected: [Said; 4]) {
     for (status, expected) in Status::ALL.into_iter().zip(expected) {
         assert_eq!(said(&at(status), patch), expected, "{what} on {status}");
     }

@@ -24,7 +24,7 @@ async fn waiting(tracker: &Tracker, name: &str) -> OperationId {
 
 fn updated(watched: Option<longrun::Result<Watched>>) -> Operation {
     match watched.unwrap().unwrap() {
-        Watched::Updated(operation) => *operation,
+        Watched::Updated(operation) => operation,
         other => panic!("{other:?}"),
     }
 }

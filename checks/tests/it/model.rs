@@ -76,9 +76,15 @@ pub(crate) fn patches() -> impl Strategy<Value = Patch> {
         proptest::option::weighted(0.2, (0_u64..6, 1_u64..6, "[ab]?")),
     );
     (base, rest).prop_map(|(mut patch, (status, time, progress, detail, location, held_by, amount))| {
-        // A sign of life that names a status is no replay of it.
+        // A request to end is all that it says.
+        if patch == Patch::cancel() || patch == Patch::expire() {
+            return held_by.into_iter().fold(patch, Patch::held_by);
+        }
+        let is_claim = ["a", "b"].map(Patch::claim).contains(&patch);
+        // A sign of life that names a status is no replay of it, and a claim names its own.
         if let Some(status) = status
             && patch != Patch::heartbeat()
+            && !is_claim
         {
             patch = patch.status(status);
         }

@@ -10,7 +10,7 @@ fn records() -> impl Strategy<Value = Record> {
     let tombstone = (ids(), any::<(u64, u64, u32)>(), stamps()).prop_map(|(id, (birth, n, instance), at)| {
         Entry::Tombstone { id, version: Version::new(birth, n, instance), at }
     });
-    let live = operations().prop_map(|operation| Entry::Live(Box::new(operation)));
+    let live = operations().prop_map(Entry::Live);
     (any::<u64>(), prop_oneof![4 => live, 1 => tombstone])
         .prop_map(|(sequence, entry)| Record::new(sequence, entry))
 }
@@ -90,7 +90,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// A newer format is told from damage by name.
 #[test]
 fn a_newer_format_is_named() {
-    let record = Record::new(5, Entry::Live(Box::new(crate::support::new("a"))));
+    let record = Record::new(5, Entry::Live(crate::support::new("a")));
     let mut bytes = encode(&record).unwrap();
     let name = key(record.id());
     assert_eq!(sealed(&name, &bytes), bytes, "the checksum is CRC-32 over key, body, format and place");

@@ -66,7 +66,7 @@ async fn run(
                         Step::Done("stored")
                     }
                     Swap::Lost(current) => {
-                        assert_eq!(current.as_deref(), history.last());
+                        assert_eq!(current.as_ref(), history.last());
                         assert_ne!(current.unwrap().version(), *read);
                         Step::Load
                     }

@@ -158,7 +158,7 @@ async fn read_feed(store: &impl Store, naive: &mut Naive) {
         for change in stretch.items {
             match change {
                 Change::Updated(operation) => {
-                    naive.told.insert(operation.id().clone(), *operation);
+                    naive.told.insert(operation.id().clone(), operation);
                 }
                 Change::Deleted { id, version } => {
                     // A later life of the name may have come and gone unseen: its end is told.
@@ -210,7 +210,7 @@ async fn play<S: Store>(acts: &[Act], queries: &[Query], clock: &ManualClock, op
                         assert_eq!(swap, Swap::Stored);
                         naive.live.insert(name(*id), first);
                     }
-                    Some(there) => assert_eq!(swap, Swap::Lost(Some(Box::new(there.clone())))),
+                    Some(there) => assert_eq!(swap, Swap::Lost(Some(there.clone()))),
                 }
             }
             Act::Write { id, kind, eventual } => {
@@ -224,7 +224,7 @@ async fn play<S: Store>(acts: &[Act], queries: &[Query], clock: &ManualClock, op
                 // A stale writer first.
                 let stale = Version::new(0, now.version().n(), 1);
                 let lost = store.swap(Some(stale), &next, durability).await.unwrap();
-                assert_eq!(lost, Swap::Lost(Some(Box::new(now.clone()))));
+                assert_eq!(lost, Swap::Lost(Some(now.clone())));
                 assert_eq!(store.swap(Some(now.version()), &next, durability).await.unwrap(), Swap::Stored);
                 naive.live.insert(name(*id), next);
             }

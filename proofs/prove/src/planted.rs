@@ -85,7 +85,7 @@ const OLD_RECORD: Flaw = Flaw {
             match cx.inner.swap(expected, next, durability).await? {
                 Swap::Lost(Some(winner)) => {
                     let old = cx.noted().before_last(next.id());
-                    Ok(Swap::Lost(Some(old.map_or(winner, Box::new))))
+                    Ok(Swap::Lost(Some(old.unwrap_or(winner))))
                 }
                 other => Ok(other),
             }

@@ -45,7 +45,7 @@ fn apply(status: Status, patch: &Patch) {
             assert_eq!(next.version().n(), operation.version().n() + 1);
             assert!(next.last_action() >= operation.last_action(), "{next:?}");
             assert!(!operation.is_terminal(), "{operation:?} became {next:?}");
-            let record = Record::new(7, Entry::Live(Box::new(next.clone())));
+            let record = Record::new(7, Entry::Live(next.clone()));
             let bytes = record::encode(&record).unwrap_or_default();
             assert_eq!(record::decode(&record::key(next.id()), &bytes), Ok(record));
             let json = wire::to_json(&wire::Entity::new(&next));

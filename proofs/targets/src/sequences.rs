@@ -33,7 +33,7 @@ pub fn sequence(bytes: &[u8]) {
                 assert_eq!(durable, notable, "{told}");
                 let shown = seen(&now);
                 assert_eq!((next.status, Some(&next.rest)), (shown.status, shown.rest.as_ref()), "{told}");
-                (record, operation) = (Some(next), Some(*now));
+                (record, operation) = (Some(next), Some(now));
             }
             (Effect::Remove, Ours::Gone) => (record, operation) = (None, None),
             (Effect::Refuse(theirs), Ours::Refused(ours)) => assert_eq!(theirs, ours, "{told}"),
@@ -50,7 +50,7 @@ pub fn sequence(bytes: &[u8]) {
 #[derive(Debug)]
 enum Ours {
     Same,
-    Next(Box<Operation>, bool),
+    Next(Operation, bool),
     Gone,
     Refused(Refusal),
 }
@@ -63,7 +63,7 @@ fn ours(verb: &Verb, operation: Option<&Operation>, birth: u64, rules: &Rules) -
             let new = if *running { new(identity).patch(begun) } else { new(identity) };
             let Ok(id) = "fuzz".parse() else { return Ours::Same };
             Operation::new(&new, id, birth, rules, now())
-                .map_or_else(|why| Ours::Refused(refusal(&why)), |first| Ours::Next(Box::new(first), true))
+                .map_or_else(|why| Ours::Refused(refusal(&why)), |first| Ours::Next(first, true))
         }
         (Verb::Create { identity, .. }, Some(there)) if new(identity).describes(there) => Ours::Same,
         (Verb::Create { .. }, Some(_)) => Ours::Refused(Refusal::State),
@@ -77,7 +77,7 @@ fn ours(verb: &Verb, operation: Option<&Operation>, birth: u64, rules: &Rules) -
         (_, Some(there)) => {
             let Ok(Some(patch)) = patch(verb) else { return Ours::Same };
             match there.apply(&patch, rules, now()) {
-                Ok(Applied::Changed { next, notable }) => Ours::Next(Box::new(next), notable),
+                Ok(Applied::Changed { next, notable }) => Ours::Next(next, notable),
                 Ok(_) => Ours::Same,
                 // Whoever claims asks for no holder: that it runs for another is its state.
                 Err(Rejection::Held { .. }) if verb.holder().is_none() => Ours::Refused(Refusal::State),

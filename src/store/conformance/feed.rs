@@ -13,7 +13,7 @@ use crate::model::{NewOperation, Operation, OperationId, Patch, Status};
 use crate::store::{Change, Durability, Position, Store, StoreError};
 
 fn updated(operation: &Operation) -> Change {
-    Change::Updated(Box::new(operation.clone()))
+    Change::Updated(operation.clone())
 }
 
 fn deleted(operation: &Operation) -> Change {
@@ -43,6 +43,22 @@ pub(super) async fn each_once_in_its_newest_version(trial: &Trial) -> Outcome {
     let ended = step(&*store, &running, Patch::new().status(Status::Completed), 5).await?;
     let wanted = vec![updated(second), updated(third), updated(&ended)];
     same(&feed(&*store, Position::START, 10).await?.0, &wanted, "the feed after one of three was changed twice")
+}
+
+pub(super) async fn eventual_comes_once(trial: &Trial) -> Outcome {
+    let store = trial.open().await?;
+    let running = trial.in_status(&*store, &new("a")?, Status::Running, 1).await?;
+    let further = next(&*store, &running, &Patch::new().progress(40), 2)?;
+    replace(&*store, &running, &further, Durability::Eventual).await?;
+    let (mut changes, position) = feed(&*store, Position::START, 10).await?;
+    // A later Immediate write's group carries all before it.
+    let later = trial.named(&*store, "b", 3).await?;
+    changes.extend(feed(&*store, position, 10).await?.0);
+    // Before it is durable the feed may tell of it or not.
+    let is_progress = changes.first() == Some(&updated(&running));
+    let wanted: Vec<_> =
+        is_progress.then_some(&running).into_iter().chain([&further, &later]).map(updated).collect();
+    same(&changes, &wanted, "the feed, read before and after progress was durable")
 }
 
 pub(super) async fn goes_on_from_where_it_ended(trial: &Trial) -> Outcome {

@@ -97,6 +97,7 @@ macro_rules! __longrun_promises {
             feed {
                 start_is_the_snapshot: "the feed from the start is all operations, in order of change";
                 each_once_in_its_newest_version: "an operation that changed comes once, in its newest version";
+                eventual_comes_once: "an Eventual write comes once, read before and after it is durable";
                 goes_on_from_where_it_ended: "from its end the feed tells what changed since, and no more";
                 short_stretches_lose_nothing: "short stretches join to the whole, and tell that there is more";
                 deletion_is_told: "a removal is told, with the version removed";
@@ -134,6 +135,7 @@ macro_rules! __longrun_promises {
                 healthy_store_has_no_problems: "a healthy store has no problems";
                 every_record_is_read: "every record is read";
                 damage_is_named: "a spoilt record is named";
+                damage_hides_nothing_else: "a list names a spoilt record and shows all others";
                 damage_is_never_shown: "a spoilt record is Corrupt, never other data";
             }
             close {

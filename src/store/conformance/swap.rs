@@ -181,8 +181,8 @@ async fn judge_race(store: &dyn Store, mut racers: Racers, before: Option<&Opera
         return Err(Stop::Broken(format!("{} of {RACERS} racers won", winners.len())));
     };
     for found in lost {
-        ensure(found.as_deref() != before, || "a racer lost to the record that it expected".into())?;
-        same(&found.as_deref(), &Some(winner), "what a racer lost to")?;
+        ensure(found.as_ref() != before, || "a racer lost to the record that it expected".into())?;
+        same(&found.as_ref(), &Some(winner), "what a racer lost to")?;
     }
     loads(store, winner.id(), Some(winner), "the record after the race").await
 }
@@ -206,7 +206,7 @@ pub(super) async fn no_update_is_lost(trial: &Trial) -> Outcome {
                 let expected = current.version();
                 match store.swap(Some(expected), &next, durability).await? {
                     Swap::Stored => (done, current) = (done.saturating_add(1), next),
-                    Swap::Lost(Some(winner)) => current = *winner,
+                    Swap::Lost(Some(winner)) => current = winner,
                     other => return Err(Stop::Broken(format!("lost to nothing: {other:?}"))),
                 }
                 rounds = rounds.saturating_add(1);

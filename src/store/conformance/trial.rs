@@ -202,7 +202,7 @@ pub(super) async fn remove(store: &dyn Store, operation: &Operation) -> Outcome 
 /// A race that must be lost to this record.
 pub(super) fn lost_to(swap: &Swap, winner: Option<&Operation>, what: &str) -> Outcome {
     match swap {
-        Swap::Lost(found) => same(&found.as_deref(), &winner, what),
+        Swap::Lost(found) => same(&found.as_ref(), &winner, what),
         Swap::Taken(holder) => Err(Stop::Broken(format!("{what}: taken by {}", holder.id()))),
         Swap::Stored => Err(Stop::Broken(format!("{what}: stored"))),
     }
@@ -258,7 +258,7 @@ pub(super) async fn feed(store: &dyn Store, from: Position, limit: u32) -> Outco
 pub(super) fn fold(known: &mut BTreeMap<OperationId, Operation>, changes: &[Change]) {
     for change in changes {
         match change {
-            Change::Updated(operation) => drop(known.insert(operation.id().clone(), (**operation).clone())),
+            Change::Updated(operation) => drop(known.insert(operation.id().clone(), operation.clone())),
             Change::Deleted { id, .. } => drop(known.remove(id)),
         }
     }

@@ -18,7 +18,7 @@ fn keyed(id: &str, key: &str) -> Outcome<NewOperation> {
 async fn taken(trial: &Trial, store: &dyn Store, new: &NewOperation, holder: &Operation, what: &str) -> Outcome {
     let draft = trial.draft(store, new, 9)?;
     let swap = store.swap(None, &draft, Durability::Immediate).await?;
-    same(&swap, &Swap::Taken(Box::new(holder.clone())), what)?;
+    same(&swap, &Swap::Taken(holder.clone()), what)?;
     loads(store, draft.id(), None, what).await
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn one_creator_takes_the_key(trial: &Trial) -> Outcome {
         while let Some(creator) = creators.join_next().await {
             match creator? {
                 (draft, Ok(Swap::Stored)) => stored.push(draft),
-                (draft, Ok(Swap::Taken(holder))) => others.push((draft, *holder)),
+                (draft, Ok(Swap::Taken(holder))) => others.push((draft, holder)),
                 (draft, other) => return Err(Stop::Broken(format!("{} is answered {other:?}", draft.id()))),
             }
         }
@@ -120,5 +120,5 @@ pub(super) async fn taken_waits_for_durability(trial: &Trial) -> Outcome {
     }
     drop(hold);
     same(&create.await??, &Swap::Stored, "the create that was held back")?;
-    same(&late.await?, &Swap::Taken(Box::new(first)), "the create that waited for it")
+    same(&late.await?, &Swap::Taken(first), "the create that waited for it")
 }

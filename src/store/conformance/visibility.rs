@@ -39,7 +39,7 @@ pub(super) async fn eventual_comes_in_the_feed(trial: &Trial) -> Outcome {
     // The feed may wait for durability: a later Immediate write's group carries all before it.
     let ended = step(&*store, &further, Patch::new().detail("x").status(Status::Failed), 3).await?;
     let (changes, _) = feed(&*store, Position::START, 10).await?;
-    same(&changes, &vec![Change::Updated(Box::new(ended))], "the feed after progress and an end")
+    same(&changes, &vec![Change::Updated(ended)], "the feed after progress and an end")
 }
 
 /// A change from an operation that is not started to one that runs, which is not durable yet.

@@ -155,7 +155,7 @@ impl Index {
     /// Shows a record to readers in place of `before`, which matters only where the record
     /// [`ends_labels`](Self::ends_labels). `written` is the monotonic time of the write.
     pub(super) fn show(&mut self, slot: Slot, record: &Record, written: Duration, before: Option<&Record>) {
-        let live = live(record);
+        let live = record.operation();
         let kind = live.and_then(|operation| self.kind_of(operation));
         let stamps = match &record.entry {
             Entry::Live(operation) => {
@@ -169,7 +169,7 @@ impl Index {
         // Most writes change neither status nor, while it runs, what lists are ordered by.
         let moved = !(same_life && known.kind == kind);
         if self.ends_labels(slot, record) {
-            self.unlabel(slot, before.and_then(self::live));
+            self.unlabel(slot, before.and_then(Record::operation));
         }
         if moved {
             self.unlist(slot);
@@ -514,14 +514,6 @@ impl Index {
     pub(super) fn versions(&self) -> impl Iterator<Item = (&OperationId, Slot, Version)> {
         let live = self.slots.all().filter(|(_, known)| known.kind.is_some());
         live.map(|(slot, known)| (&known.id, slot, known.version()))
-    }
-}
-
-/// The operation that a record is of, unless it is a tombstone.
-fn live(record: &Record) -> Option<&Operation> {
-    match &record.entry {
-        Entry::Live(operation) => Some(operation),
-        Entry::Tombstone { .. } => None,
     }
 }
 

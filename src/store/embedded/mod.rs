@@ -23,6 +23,7 @@ mod salvage;
 mod scan;
 mod state;
 mod verify;
+mod warm;
 mod worker;
 
 pub use self::engine::{Engine, EngineError, Visit};
@@ -35,9 +36,9 @@ pub(crate) use self::salvage::Salvage;
 #[cfg(feature = "sled")]
 pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
-use self::worker::is_live;
 use super::hints::Listeners;
 use super::record::{self, Entry, Unplaced};
+use super::unreadable::Unreadable;
 use super::{
     Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError,
     StoreHealth, Swap,
@@ -72,6 +73,7 @@ struct Shared<E> {
     opener: Opener<E>,
     clock: Arc<dyn Clock>,
     listeners: Listeners,
+    unreadable: Unreadable,
     /// Instances before this one are dead.
     dead_before: OnceLock<u32>,
     /// The newest open, as the state has it: asked for with every write, so without its lock.
@@ -136,6 +138,7 @@ impl<E: Engine> Embedded<E> {
                     opener,
                     clock,
                     listeners: Listeners::default(),
+                    unreadable: Unreadable::default(),
                     dead_before,
                     asked: AtomicBool::new(false),
                     closed: watch::Sender::new(false),
@@ -232,7 +235,15 @@ impl<E: Engine> Shared<E> {
     }
 
     /// What readers see of an id.
-    fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+    fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
+        let loaded = self.find(id);
+        if self.unreadable.note(id, &loaded) {
+            tracing::error!(operation.id = %id, "a record cannot be read; lists pass it over");
+        }
+        loaded
+    }
+
+    fn find(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         let mut last = None;
         loop {
             let (version, sequence) = {
@@ -245,7 +256,9 @@ impl<E: Engine> Shared<E> {
                 }
             };
             match self.read(id)? {
-                Some(record) if record.version() == version && is_live(&record.entry) => return Ok(record.live()),
+                Some(record) if record.version() == version && record.operation().is_some() => {
+                    return Ok(record.live());
+                }
                 // Synced just now, and shown to lists in a moment.
                 Some(record) if E::SHOWS_SYNCED_ONLY && record.sequence > sequence => return Ok(record.live()),
                 // Overwritten since: memory knows more now. The same difference twice is no race.
@@ -256,6 +269,29 @@ impl<E: Engine> Shared<E> {
                 _ => last = Some(version),
             }
         }
+    }
+
+    /// What an operation was at a place in the feed; `None` if it has a later place since, which will tell.
+    fn load_at(&self, id: &OperationId, place: u64) -> Result<Option<Operation>, StoreError> {
+        if let Some(record) = self.lock().at(id, place) {
+            return Ok(record.operation().cloned());
+        }
+        let read = self.read(id)?;
+        if let Some(record) = read.as_ref().filter(|record| record.sequence == place) {
+            return Ok(record.operation().cloned());
+        }
+        // It is being overwritten, and memory has it until that is durable; or it has a later place.
+        let state = self.lock();
+        if let Some(record) = state.at(id, place) {
+            return Ok(record.operation().cloned());
+        }
+        let newest = state.index.slot(id).and_then(|slot| state.index.sequence(slot));
+        drop(state);
+        let is_newer = read.is_some_and(|record| record.sequence > place);
+        if is_newer || newest != Some(place) {
+            return Ok(None);
+        }
+        Err(StoreError::Corrupt(format!("record {id}: the engine holds an older one than was written")))
     }
 
     fn read(&self, id: &OperationId) -> Result<Option<record::Record>, StoreError> {
@@ -282,7 +318,7 @@ impl<E: Engine> Store for Embedded<E> {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id)?.map(|operation| *operation))
+        Ok(self.shared.load(id)?)
     }
 
     async fn swap(
@@ -291,7 +327,7 @@ impl<E: Engine> Store for Embedded<E> {
         next: &Operation,
         durability: Durability,
     ) -> Result<Swap, StoreError> {
-        self.write(next.id(), expected, Entry::Live(Box::new(next.clone())), durability).await
+        self.write(next.id(), expected, Entry::Live(next.clone()), durability).await
     }
 
     async fn remove(&self, id: &OperationId, expected: Version) -> Result<Swap, StoreError> {
@@ -308,16 +344,25 @@ impl<E: Engine> Store for Embedded<E> {
             state.index.find(query)
         };
         let mut items = Vec::with_capacity(found.places.len());
+        let mut unreadable = Vec::new();
         for place in found.places {
+            let operation = match self.shared.load(&place.id) {
+                Err(StoreError::Corrupt(_)) => {
+                    unreadable.push(place.id);
+                    continue;
+                }
+                loaded => loaded?,
+            };
             // It may have moved on since the index was asked.
-            if let Some(operation) = self.shared.load(&place.id)?
+            if let Some(operation) = operation
                 && query.admits(&operation)
                 && query.stamp(&operation).ticks() == place.ticks
             {
-                items.push(*operation);
+                items.push(operation);
             }
         }
-        Ok(Page::new(items, found.more_after.map(|(ticks, id)| query.token(ticks, id))))
+        let next = found.more_after.map(|(ticks, id)| query.token(ticks, id));
+        Ok(Page::new(items, next).without(unreadable))
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
@@ -377,12 +422,10 @@ impl<E: Engine> Store for Embedded<E> {
         let at_end = found.len() < limit;
         let end = found.last().map_or(after.at(), |(at, ..)| *at);
         let mut items = Vec::with_capacity(found.len());
-        for (_, id, deleted) in found {
-            match (self.shared.load(&id)?, deleted) {
-                (Some(operation), _) => items.push(Change::Updated(operation)),
-                (None, Some(version)) => items.push(Change::Deleted { id, version }),
-                // Deleted just now, which a later place will tell.
-                (None, None) => {}
+        for (place, id, deleted) in found {
+            match deleted {
+                Some(version) => items.push(Change::Deleted { id, version }),
+                None => items.extend(self.shared.load_at(&id, place)?.map(Change::Updated)),
             }
         }
         let at = if at_end { end.max(durable) } else { end };
@@ -399,7 +442,8 @@ impl<E: Engine> Store for Embedded<E> {
         let state = self.shared.lock();
         let (unflushed, flush_lag, feed_lag) = state.lag(now);
         let (groups, group_time) = state.groups;
-        StoreHealth { durability, read_only: state.refuses(), unflushed, flush_lag, feed_lag, groups, group_time }
+        let (read_only, unreadable) = (state.refuses(), self.shared.unreadable.count());
+        StoreHealth { durability, read_only, unflushed, flush_lag, feed_lag, groups, group_time, unreadable }
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::fate::{Fate, Waiter};
 use super::index::{BySlot, Index, Slot};
 use super::meta::Meta;
+use super::warm::Warm;
 use crate::model::{Operation, OperationId, Version};
 use crate::store::record::{Entry, Record, Unplaced};
 use crate::store::{Durability, StoreError};
@@ -138,6 +139,7 @@ pub(super) enum Sleep {
 pub(super) struct State {
     pub(super) index: Index,
     pub(super) recent: HashMap<Slot, Recent, BySlot>,
+    warm: Warm,
     pub(super) mode: Mode,
     pub(super) meta: Meta,
     /// The next place in the feed.
@@ -166,6 +168,7 @@ impl State {
         Self {
             index,
             recent: HashMap::default(),
+            warm: Warm::default(),
             mode,
             meta,
             next,
@@ -382,7 +385,15 @@ impl State {
             self.index.place(*slot, record);
             self.durable = self.durable.max(record.sequence);
             match self.recent.get_mut(slot) {
-                Some(recent) if recent.group == taken.number => drop(self.recent.remove(slot)),
+                Some(recent) if recent.group == taken.number => {
+                    self.recent.remove(slot);
+                    match &record.entry {
+                        Entry::Live(operation) if !operation.is_terminal() => {
+                            self.warm.keep(*slot, Arc::clone(record));
+                        }
+                        _ => self.warm.forget(*slot),
+                    }
+                }
                 Some(recent) if !is_shown => recent.shown = Shown::Record(Arc::clone(record)),
                 _ => {}
             }
@@ -429,9 +440,11 @@ impl State {
             Some(Recent { shown: Shown::Record(record), .. }) => record,
             Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
             Some(Recent { shown: Shown::Engine, .. }) | None => {
-                let sequence = self.index.sequence(slot).unwrap_or_default();
-                let version = self.index.version(slot);
-                return version.map_or(Look::Nothing, |version| Look::Engine(version, sequence));
+                let Some(version) = self.index.version(slot) else { return Look::Nothing };
+                let Some(warm) = self.warm.get(slot, version) else {
+                    return Look::Engine(version, self.index.sequence(slot).unwrap_or_default());
+                };
+                warm
             }
         };
         match &record.entry {
@@ -439,12 +452,24 @@ impl State {
             Entry::Tombstone { .. } => Look::Nothing,
         }
     }
+
+    /// The record at a place in the feed, where memory has it.
+    pub(super) fn at(&self, id: &OperationId, place: u64) -> Option<Arc<Record>> {
+        let slot = self.index.slot(id)?;
+        let recent = self.recent.get(&slot).and_then(|recent| match &recent.shown {
+            Shown::Record(record) => Some(record),
+            Shown::Newest => Some(&recent.newest),
+            Shown::Engine | Shown::Nothing => None,
+        });
+        let shown = recent.or_else(|| self.warm.get(slot, self.index.version(slot)?));
+        shown.filter(|record| record.sequence == place).cloned()
+    }
 }
 
 /// Where to find what readers see.
 pub(super) enum Look {
     Nothing,
-    Found(Box<Operation>),
+    Found(Operation),
     /// The engine holds it, in this version, at this place in the feed.
     Engine(Version, u64),
 }

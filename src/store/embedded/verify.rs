@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::engine::Engine;
 use super::index::Index;
 use super::state::Mode;
-use super::worker::is_live;
 use super::{Shared, meta, scan};
 use crate::model::{OperationId, Status, Version};
 use crate::store::record::{self, Entry};
@@ -142,7 +141,7 @@ impl Recount {
                     }
                     Entry::Tombstone { .. } => None,
                 };
-                debug_assert_eq!(kind.is_some(), is_live(&record.entry));
+                debug_assert_eq!(kind.is_some(), record.operation().is_some());
                 self.versions.insert(record.id().clone(), (record.version(), record.sequence, kind));
             }
             Err(error) => self.report.problems.push(format!("record {}: {error}", scan::name(key))),

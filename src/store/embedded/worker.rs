@@ -12,7 +12,7 @@ use super::state::{Failed, Mode, Sleep, State, Taken};
 use super::{BLOCK, Job, Shared};
 use crate::model::{TICKS_PER_SECOND, Timestamp};
 use crate::store::StoreError;
-use crate::store::record::{self, Entry};
+use crate::store::record;
 
 /// An Eventual write is on disk after this long at most, the sync itself aside.
 const EVENTUAL: Duration = Duration::from_millis(200);
@@ -353,9 +353,4 @@ pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
-}
-
-/// Whether an entry is an operation; used where records are compared.
-pub(super) fn is_live(entry: &Entry) -> bool {
-    matches!(entry, Entry::Live(_))
 }

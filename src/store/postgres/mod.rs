@@ -46,6 +46,7 @@ use self::row::Row;
 use self::sql::Statements;
 use self::write::Write;
 use super::hints::Listeners;
+use super::unreadable::Unreadable;
 use super::{
     Changes, Counts, Durability, HintStream, Idle, MAX_TYPES, Opened, Position, Report, Store, StoreError,
     StoreHealth, Swap,
@@ -83,6 +84,7 @@ struct Shared {
     lanes: Lanes,
     loads: Loads,
     listeners: Listeners,
+    unreadable: Unreadable,
     /// Types that are known to be in the store.
     types: Mutex<HashSet<Box<str>>>,
     closed: AtomicBool,
@@ -125,6 +127,7 @@ impl PostgresStore {
             lanes: Lanes::default(),
             loads: Loads::default(),
             listeners: Listeners::default(),
+            unreadable: Unreadable::default(),
             types: Mutex::default(),
             closed: AtomicBool::new(false),
             listened: Notify::new(),
@@ -230,9 +233,19 @@ impl Shared {
         }
     }
 
-    async fn load(&self, id: &OperationId) -> Result<Option<Box<Operation>>, StoreError> {
+    async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
         self.check_open()?;
-        self.loads.submit(id.clone()).await.map_err(|_| self.ended())?
+        let loaded = self.loads.submit(id.clone()).await.map_err(|_| self.ended())?;
+        self.note_read(id, &loaded);
+        loaded
+    }
+
+    /// Notes whether a record can be read.
+    fn note_read<T>(&self, id: &OperationId, read: &Result<T, StoreError>) {
+        if self.unreadable.note(id, read) {
+            let schema = &self.options.schema;
+            tracing::error!(operation.id = %id, schema, "a record cannot be read; lists pass it over");
+        }
     }
 
     /// Refuses an operation of a type too many.
@@ -289,7 +302,7 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id).await?.map(|operation| *operation))
+        Ok(self.shared.load(id).await?)
     }
 
     async fn swap(
@@ -343,7 +356,9 @@ impl Store for PostgresStore {
 
     fn health(&self) -> StoreHealth {
         // How far the feed is behind is known to the server alone, which is not asked here: `changes` tells it.
-        self.shared.lanes.flow().tell(self.shared.options.clock.monotonic(), StoreHealth::new("commit"))
+        let mut health = StoreHealth::new("commit");
+        health.unreadable = self.shared.unreadable.count();
+        self.shared.lanes.flow().tell(self.shared.options.clock.monotonic(), health)
     }
 
     async fn verify(&self) -> Result<Report, StoreError> {

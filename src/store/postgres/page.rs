@@ -191,10 +191,15 @@ impl Shared {
             }
         };
         let mut items = Vec::with_capacity(rows.len());
-        let mut end = None;
+        let (mut unreadable, mut end) = (Vec::new(), None);
         for row in rows.iter().take(limit) {
             let id = id_column(row, 1)?;
-            items.push(*decode_live(&id, column(row, 2)?)?);
+            let read = decode_live(&id, column(row, 2)?);
+            self.note_read(&id, &read);
+            match read {
+                Err(StoreError::Corrupt(_)) => unreadable.push(id.clone()),
+                read => items.push(read?),
+            }
             end = Some((column::<i64>(row, 0)?, id));
         }
         let more = match &query.label {
@@ -212,7 +217,7 @@ impl Shared {
             }
             _ => None,
         };
-        Ok(Page::new(items, more.map(|(ticks, id)| query.token(ticks, id))))
+        Ok(Page::new(items, more.map(|(ticks, id)| query.token(ticks, id))).without(unreadable))
     }
 }
 

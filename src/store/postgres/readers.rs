@@ -19,7 +19,7 @@ use crate::store::StoreError;
 /// Loads in one statement at most: a record may be large, and an answer is in memory at once.
 const GROUP: usize = 64;
 
-type Loaded = Result<Option<Box<Operation>>, StoreError>;
+type Loaded = Result<Option<Operation>, StoreError>;
 
 /// A load on its way.
 struct Pending {

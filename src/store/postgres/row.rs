@@ -33,7 +33,7 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn live(operation: &Operation) -> Result<Self, StoreError> {
-        let record = encode(Entry::Live(Box::new(operation.clone())))?;
+        let record = encode(Entry::Live(operation.clone()))?;
         let stamps = operation.stamps();
         let base =
             (operation.id().attempt_number() > 1).then(|| (String::new(), operation.id().base().to_string()));
@@ -100,7 +100,7 @@ pub(super) fn decode(id: &OperationId, bytes: &[u8]) -> Result<Entry, StoreError
 }
 
 /// The operation in a `record` column that must hold one.
-pub(super) fn decode_live(id: &OperationId, bytes: &[u8]) -> Result<Box<Operation>, StoreError> {
+pub(super) fn decode_live(id: &OperationId, bytes: &[u8]) -> Result<Operation, StoreError> {
     match decode(id, bytes)? {
         Entry::Live(operation) => Ok(operation),
         Entry::Tombstone { .. } => Err(StoreError::Corrupt(format!("record {id}: a tombstone among the living"))),

@@ -21,7 +21,7 @@ impl PostgresStore {
         let rows = query.persistent(!self.shared.options.pooler).fetch_all(connection).await;
         let rows = rows.map_err(|error| read(&error))?;
         let found = rows.first().map(|row| decode_live(id, row::column(row, 0)?)).transpose()?;
-        Ok(found.map(|operation| *operation))
+        Ok(found)
     }
 
     /// [`Store::swap`](crate::store::Store::swap) in the connection's transaction: `Stored` holds once that commits.

@@ -37,11 +37,29 @@ pub(crate) const FLAWS: &[Flaw] = &[
                     if let Change::Updated(operation) = &item
                         && operation.status() == Status::Completed
                     {
-                        items.extend(noted.before_last(operation.id()).map(|old| Change::Updated(Box::new(old))));
+                        items.extend(noted.before_last(operation.id()).map(Change::Updated));
                     }
                     items.push(item);
                 }
                 Ok(Changes::new(items, changes.next, changes.at_end))
+            })
+        },
+        ..WHOLE
+    },
+    Flaw {
+        breaks: "feed::eventual_comes_once",
+        says: "the feed tells what load shows, before its place in the feed comes",
+        changes: |cx, after, limit| {
+            Box::pin(async move {
+                let mut changes = cx.inner.changes(after, limit).await?;
+                for item in &mut changes.items {
+                    if let Change::Updated(operation) = item
+                        && let Some(shown) = cx.inner.load(operation.id()).await?
+                    {
+                        *operation = shown;
+                    }
+                }
+                Ok(changes)
             })
         },
         ..WHOLE
@@ -56,7 +74,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
                 let creates = noted.log.iter().all(|write| write.operation.version().n() == 1 && !write.removes);
                 let again = changes.items.is_empty() && noted.feed_at_end && noted.opens == 1 && !noted.held;
                 if let Some(last) = noted.last_write().filter(|_| again && creates && *after != Position::START) {
-                    changes.items.push(Change::Updated(Box::new(last.operation.clone())));
+                    changes.items.push(Change::Updated(last.operation.clone()));
                 }
                 Ok(changes)
             })

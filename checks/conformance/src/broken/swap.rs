@@ -176,7 +176,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
             Box::pin(async move {
                 let acked = cx.noted().acked(next.id()).cloned();
                 match acked {
-                    Some(acked) if acked.is_terminal() => Ok(Swap::Lost(Some(Box::new(acked)))),
+                    Some(acked) if acked.is_terminal() => Ok(Swap::Lost(Some(acked))),
                     _ => cx.inner.swap(expected, next, durability).await,
                 }
             })

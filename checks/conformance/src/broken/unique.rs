@@ -41,7 +41,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
                 let failed = key(expected, next)
                     .and_then(|key| former(cx, key, |operation, _| operation.status() == Status::Failed));
                 match failed {
-                    Some(holder) => Ok(Swap::Taken(Box::new(holder))),
+                    Some(holder) => Ok(Swap::Taken(holder)),
                     None => cx.inner.swap(expected, next, durability).await,
                 }
             })
@@ -54,7 +54,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         swap: |cx, expected, next, durability| {
             Box::pin(async move {
                 match key(expected, next).and_then(|key| former(cx, key, |_, removes| removes)) {
-                    Some(holder) => Ok(Swap::Taken(Box::new(holder))),
+                    Some(holder) => Ok(Swap::Taken(holder)),
                     None => cx.inner.swap(expected, next, durability).await,
                 }
             })
@@ -120,7 +120,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
                     other.filter(|_| noted.held && key(expected, next).is_some())
                 };
                 match early {
-                    Some(holder) => Ok(Swap::Taken(Box::new(holder))),
+                    Some(holder) => Ok(Swap::Taken(holder)),
                     None => cx.inner.swap(expected, next, durability).await,
                 }
             })

@@ -3,7 +3,6 @@
 use longrun::store::StoreError;
 
 use super::flaw::{Flaw, WHOLE};
-use super::made::with_detail;
 
 pub(crate) const FLAWS: &[Flaw] = &[
     Flaw {
@@ -45,14 +44,18 @@ pub(crate) const FLAWS: &[Flaw] = &[
         ..WHOLE
     },
     Flaw {
+        breaks: "verify::damage_hides_nothing_else",
+        says: "a spoilt record is left out in silence",
+        page: |cx, query| Box::pin(async move { Ok(cx.inner.page(query).await?.without(Vec::new())) }),
+        ..WHOLE
+    },
+    Flaw {
         breaks: "verify::damage_is_never_shown",
-        says: "a spoilt record is loaded as something",
+        says: "a spoilt record is loaded as nothing",
         load: |cx, id| {
             Box::pin(async move {
                 match cx.inner.load(id).await {
-                    Err(StoreError::Corrupt(_)) => {
-                        Ok(cx.noted().acked(id).map(|acked| with_detail(acked, "spoilt")))
-                    }
+                    Err(StoreError::Corrupt(_)) => Ok(None),
                     other => other,
                 }
             })

@@ -98,7 +98,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
                         && operation.is_terminal()
                         && noted.eventuals() > 0
                     {
-                        items.extend(noted.before_last(operation.id()).map(|old| Change::Updated(Box::new(old))));
+                        items.extend(noted.before_last(operation.id()).map(Change::Updated));
                     }
                     items.push(item);
                 }
@@ -173,7 +173,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
         changes: |cx, after, limit| {
             Box::pin(async move {
                 let mut changes = cx.inner.changes(after, limit).await?;
-                changes.items.extend(held(cx).into_iter().map(|pending| Change::Updated(Box::new(pending.next))));
+                changes.items.extend(held(cx).into_iter().map(|pending| Change::Updated(pending.next)));
                 Ok(changes)
             })
         },
@@ -200,7 +200,7 @@ pub(crate) const FLAWS: &[Flaw] = &[
                     pending.expected == expected && pending.next.id() == next.id() && pending.next != *next
                 });
                 match winner {
-                    Some(winner) => Ok(Swap::Lost(Some(Box::new(winner.next)))),
+                    Some(winner) => Ok(Swap::Lost(Some(winner.next))),
                     None => cx.inner.swap(expected, next, durability).await,
                 }
             })

@@ -140,7 +140,7 @@ impl Store for Stepped {
 enum Ended {
     Won,
     /// The race was lost to what is there now.
-    Lost(Option<Box<Operation>>),
+    Lost(Option<Operation>),
 }
 
 struct Arena {
@@ -244,7 +244,7 @@ impl Arena {
         // Whoever lost was told the record that won: an end.
         for end in ends {
             if let Ended::Lost(Some(winner)) = end {
-                assert!(winner.is_terminal() && **winner == last, "{}", what());
+                assert!(winner.is_terminal() && *winner == last, "{}", what());
             }
         }
     }
@@ -256,7 +256,7 @@ async fn call(racer: Racer, tracker: Tracker, id: OperationId, run: Option<Run>)
             matches!(error.kind(), ErrorKind::Terminal | ErrorKind::IllegalTransition),
             "{racer:?} failed: {error:?}"
         );
-        Ended::Lost(error.current().cloned().map(Box::new))
+        Ended::Lost(error.current().cloned())
     };
     match racer {
         Racer::Worker => match run.unwrap().complete("done").await {

@@ -16,6 +16,7 @@ mod conditions;
 mod create;
 mod events;
 mod faults;
+mod keeping;
 mod machine;
 mod metadata;
 mod pages;

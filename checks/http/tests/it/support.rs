@@ -47,6 +47,17 @@ impl Server {
     pub(crate) async fn build(access: Access, limits: Limits, dress: impl Fn(Graph) -> Graph) -> Self {
         let clock = ManualClock::new(date(START));
         let tracker = Tracker::builder().clock(clock.clone()).in_memory().await.unwrap();
+        Self::over(tracker, clock, access, limits, dress).await
+    }
+
+    /// Over a tracker of the test's own.
+    pub(crate) async fn over(
+        tracker: Tracker,
+        clock: ManualClock,
+        access: Access,
+        limits: Limits,
+        dress: impl Fn(Graph) -> Graph,
+    ) -> Self {
         let router = Router::new().merge(dress(http::graph(tracker.clone(), access.clone()).path(SET))).merge(
             dress(http::graph(tracker.clone(), access.clone()).path(NOTES)).declared_type(http::ONENOTE_OPERATION),
         );

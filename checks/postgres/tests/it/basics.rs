@@ -20,7 +20,7 @@ async fn a_record_is_kept_byte_for_byte_and_only_swapped_at_its_version() {
     // The id is taken: the answer is what is there.
     let other = first(&store, "a", NewOperation::new("import"), 2);
     let lost = store.swap(None, &other, Durability::Immediate).await.unwrap();
-    assert_eq!(lost, Swap::Lost(Some(Box::new(created.clone()))));
+    assert_eq!(lost, Swap::Lost(Some(created.clone())));
 
     let running = change(&store, &created, &run(), 3).await;
     let progress = change(&store, &running, &Patch::new().progress(40).detail("half"), 4).await;
@@ -29,11 +29,8 @@ async fn a_record_is_kept_byte_for_byte_and_only_swapped_at_its_version() {
     // A stale version loses and sees the newest record, whatever it wanted.
     let stale = next(&store, &running, &Patch::new().progress(10), 5);
     let lost = store.swap(Some(running.version()), &stale, Durability::Eventual).await.unwrap();
-    assert_eq!(lost, Swap::Lost(Some(Box::new(progress.clone()))));
-    assert_eq!(
-        store.remove(&id("a"), running.version()).await.unwrap(),
-        Swap::Lost(Some(Box::new(progress.clone())))
-    );
+    assert_eq!(lost, Swap::Lost(Some(progress.clone())));
+    assert_eq!(store.remove(&id("a"), running.version()).await.unwrap(), Swap::Lost(Some(progress.clone())));
     sound(&store, [0, 1, 0, 0]).await;
 
     let done = change(&store, &progress, &Patch::complete(None), 6).await;

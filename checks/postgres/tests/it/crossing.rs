@@ -31,9 +31,9 @@ async fn an_operation_stands_if_and_only_if_the_users_row_does() {
         assert_eq!(store.swap_in(&mut user, Some(op.version()), &running).await.unwrap(), Swap::Stored);
         let stale = next(&store, &op, &Patch::new().detail("stale"), 3);
         let lost = store.swap_in(&mut user, Some(op.version()), &stale).await.unwrap();
-        assert_eq!(lost, Swap::Lost(Some(Box::new(running.clone()))));
+        assert_eq!(lost, Swap::Lost(Some(running.clone())));
         let taken = store.swap_in(&mut user, None, &op).await.unwrap();
-        assert_eq!(taken, Swap::Lost(Some(Box::new(running.clone()))));
+        assert_eq!(taken, Swap::Lost(Some(running.clone())));
         assert_eq!(store.remove_in(&mut user, existing.id(), existing.version()).await.unwrap(), Swap::Stored);
         assert_eq!(store.load_in(&mut user, existing.id()).await.unwrap(), None);
         assert_eq!(store.load_in(&mut user, &id("op")).await.unwrap(), Some(running.clone()));

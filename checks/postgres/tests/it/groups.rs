@@ -56,7 +56,7 @@ async fn a_row_locked_by_a_user_holds_up_nobody_else() {
     user.commit().await.unwrap();
     let outcomes = held.join_all().await;
     for theirs in [theirs, taken] {
-        assert!(outcomes.contains(&Swap::Lost(Some(Box::new(theirs)))), "{outcomes:?}");
+        assert!(outcomes.contains(&Swap::Lost(Some(theirs))), "{outcomes:?}");
     }
     sound(&store, [51, 50, 0, 0]).await;
 }

@@ -86,7 +86,7 @@ async fn a_statement_of_many_writes_is_one_group_and_one_of_losers_none() {
     let ours = change(&store, &held, &run(), 1).await;
     let late = next(&store, &held, &run(), 2);
     let lost = store.swap(Some(held.version()), &late, Durability::Immediate).await.unwrap();
-    assert_eq!(lost, Swap::Lost(Some(Box::new(ours))));
+    assert_eq!(lost, Swap::Lost(Some(ours)));
     assert_eq!(store.health().groups, made + 1, "the loser wrote nothing");
     sound(&store, [200, 1, 0, 0]).await;
 }

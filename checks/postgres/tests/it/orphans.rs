@@ -14,14 +14,14 @@ use sqlx::postgres::PgPoolOptions;
 use crate::support::id;
 
 /// The seconds that the database's clock shows.
-const CLOCK: &str = "
+pub(crate) const CLOCK: &str = "
     CREATE SCHEMA clock;
     CREATE TABLE clock.shown (seconds int NOT NULL);
     INSERT INTO clock.shown VALUES (0);
     CREATE FUNCTION clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
     AS 'SELECT timestamptz ''2026-03-01 00:00Z'' + make_interval(secs => seconds) FROM clock.shown';";
 
-async fn show(pool: &PgPool, seconds: i32) {
+pub(crate) async fn show(pool: &PgPool, seconds: i32) {
     sqlx::query("UPDATE clock.shown SET seconds = $1").bind(seconds).execute(pool).await.unwrap();
 }
 

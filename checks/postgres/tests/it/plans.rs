@@ -109,7 +109,7 @@ async fn everything(store: &PostgresStore) {
         let holder = create(store, &format!("holds{round}"), keyed("holder"), 11).await;
         let second = first(store, &format!("wants{round}"), keyed("second"), 12);
         let taken = store.swap(None, &second, Durability::Immediate).await.unwrap();
-        assert_eq!(taken, Swap::Taken(Box::new(holder)));
+        assert_eq!(taken, Swap::Taken(holder));
         store.group_counts("g").await.unwrap();
         store.counts().await.unwrap();
         let changes = store.changes(&Position::START, limit(100)).await.unwrap();

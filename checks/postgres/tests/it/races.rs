@@ -49,7 +49,7 @@ async fn one_of_four_swaps_wins_and_no_loser_is_told_what_it_expected() {
                 assert_eq!(won.len(), 1, "{outcomes:?}");
                 for (_, swap) in &outcomes {
                     if let Swap::Lost(seen) = swap {
-                        assert_eq!(seen.as_deref(), Some(&won[0].0), "a loser must be told what won");
+                        assert_eq!(seen.as_ref(), Some(&won[0].0), "a loser must be told what won");
                         lost_seen.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -88,7 +88,7 @@ async fn one_of_four_creates_wins_and_the_others_see_it() {
                 assert_eq!(won.len(), 1, "{outcomes:?}");
                 for (_, swap) in &outcomes {
                     if let Swap::Lost(seen) = swap {
-                        assert_eq!(seen.as_deref(), Some(&won[0].0), "there is a row, and it is the winner's");
+                        assert_eq!(seen.as_ref(), Some(&won[0].0), "there is a row, and it is the winner's");
                     }
                 }
                 // And gone again, by one of four.
@@ -127,7 +127,7 @@ async fn every_increment_of_a_contended_record_counts() {
                             current = next;
                             break;
                         }
-                        Swap::Lost(Some(seen)) => current = *seen,
+                        Swap::Lost(Some(seen)) => current = seen,
                         other => panic!("{other:?}"),
                     }
                 }

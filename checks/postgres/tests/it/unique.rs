@@ -36,7 +36,7 @@ async fn of_eight_creators_in_two_processes_one_takes_the_key() {
         assert_eq!(stored.len(), 1, "{outcomes:?}");
         for (_, swap) in &outcomes {
             if let Swap::Taken(holder) = swap {
-                assert_eq!(**holder, stored[0].0);
+                assert_eq!(*holder, stored[0].0);
                 taken += 1;
             }
         }
@@ -91,7 +91,7 @@ async fn a_users_transaction_finds_the_key_taken_and_goes_on() {
     let mut transaction = pool.begin().await.unwrap();
     let draft = first(&store, "late", keyed("k"), 2);
     let swap = store.swap_in(&mut transaction, None, &draft).await.unwrap();
-    assert_eq!(swap, Swap::Taken(Box::new(holder.clone())));
+    assert_eq!(swap, Swap::Taken(holder.clone()));
     let other = first(&store, "other", keyed("another"), 3);
     assert_eq!(store.swap_in(&mut transaction, None, &other).await.unwrap(), Swap::Stored);
     transaction.commit().await.unwrap();

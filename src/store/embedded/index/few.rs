@@ -25,7 +25,7 @@ pub(super) struct Few {
 impl Few {
     /// What a record says, in place of what the one before it said.
     pub(super) fn note(&mut self, slot: Slot, record: &Record) {
-        let live = super::live(record);
+        let live = record.operation();
         let deadline = live.filter(|now| !now.is_terminal()).and_then(|now| now.stamps().deadline);
         match deadline {
             Some(deadline) => drop(self.deadlines.insert(record.id().clone(), deadline.ticks())),

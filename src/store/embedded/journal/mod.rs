@@ -5,7 +5,7 @@
 //! one is used again, all it holds is in the engine, synced. Opening reads the file and goes on from there;
 //! what it holds is the newest, and stands before what the engine holds.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -19,8 +19,10 @@ use super::worker::chain;
 use crate::store::StoreError;
 
 mod frames;
+mod newest;
 
 use self::frames::Frames;
+use self::newest::{Frame, Newest, Payload};
 
 /// Where the engine keeps the number of its journal.
 const MARK: &[u8] = b"\0\0journal";
@@ -57,21 +59,29 @@ struct Core<E> {
     turned: Condvar,
 }
 
-/// Kept in several places at once.
-type Key = Arc<[u8]>;
-
-/// What is put and not synced.
+/// What is put and not synced: complete frames, and the one that is added to.
 struct Writer {
     frames: Frames,
-    changes: Vec<(Key, Option<Arc<[u8]>>)>,
+    complete: Vec<Payload>,
+    payload: Payload,
+}
+
+impl Writer {
+    fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.payload.push(key, value);
+        // Cut off there, one group cannot need more than a half.
+        if self.payload.bytes.len() >= self.frames.size / 4 {
+            self.complete.push(std::mem::take(&mut self.payload));
+        }
+    }
 }
 
 /// What is synced and not in the engine.
 #[derive(Default)]
 struct Overlay {
-    values: HashMap<Key, Value>,
-    /// The keys of each generation that is not filled; a key is filled with its newest.
-    keys: HashMap<u64, Vec<Key>>,
+    newest: Newest,
+    /// The frames of each generation that is not filled.
+    frames: BTreeMap<u64, Vec<Arc<Frame>>>,
     /// The generation that is being written.
     current: u64,
     /// Bytes of its half that are written, of so many.
@@ -86,18 +96,17 @@ struct Overlay {
     ends: bool,
 }
 
-struct Value {
-    bytes: Option<Arc<[u8]>>,
-    generation: u64,
-}
-
 impl Overlay {
-    fn set(&mut self, generation: u64, key: Key, bytes: Option<Arc<[u8]>>) {
-        let value = Value { bytes, generation };
-        let before = self.values.insert(Arc::clone(&key), value);
-        if before.is_none_or(|before| before.generation != generation) {
-            self.keys.entry(generation).or_default().push(key);
-        }
+    fn add(&mut self, generation: u64, frame: Frame) {
+        self.newest.set(&frame);
+        self.frames.entry(generation).or_default().push(Arc::new(frame));
+    }
+
+    /// Adds changes that were read from the file.
+    fn restore(&mut self, generation: u64, changes: impl IntoIterator<Item = frames::Change>) {
+        let mut payload = Payload::default();
+        changes.into_iter().for_each(|(key, value)| payload.push(&key, value.as_deref()));
+        self.add(generation, payload.written());
     }
 
     fn check(&self) -> Result<(), EngineError> {
@@ -152,23 +161,20 @@ impl<E: Engine> Journaled<E> {
             let mut last = [older, newer]
                 .into_iter()
                 .filter_map(|half| Some((half.generation, half.changes.into_iter().last()?)));
-            if let Some((generation, (key, bytes))) = last.next_back() {
+            if let Some((generation, change)) = last.next_back() {
                 overlay.filled = overlay.filled.min(generation.saturating_sub(1));
-                overlay.set(generation, key.into(), bytes.map(Into::into));
+                overlay.restore(generation, [change]);
             }
         } else {
             overlay.filled =
                 if older.generation == 0 { overlay.filled } else { older.generation.saturating_sub(1) };
             for half in [older, newer] {
-                let changes = half.changes.into_iter();
-                changes.for_each(|(key, bytes)| {
-                    overlay.set(half.generation, key.into(), bytes.map(Into::into));
-                });
+                overlay.restore(half.generation, half.changes);
             }
         }
         let core = Arc::new(Core {
             inner,
-            writer: Mutex::new(Writer { frames, changes: Vec::new() }),
+            writer: Mutex::new(Writer { frames, complete: Vec::new(), payload: Payload::default() }),
             overlay: Mutex::new(overlay),
             turned: Condvar::new(),
         });
@@ -196,22 +202,15 @@ impl<E> Core<E> {
 
     /// Makes durable, in order, frame by frame, and shows what is.
     fn append(&self, writer: &mut Writer) -> Result<(), EngineError> {
-        let changes = std::mem::take(&mut writer.changes);
-        let mut rest = changes.into_iter().peekable();
-        while rest.peek().is_some() {
-            let (mut payload, mut some) = (frames::payload(), Vec::new());
-            // Cut off there, one group cannot need more than a half.
-            while let Some((key, value)) = rest.next_if(|_| payload.len() < writer.frames.size / 4) {
-                frames::push(&mut payload, &key, value.as_deref());
-                some.push((key, value));
-            }
-            self.make_room(writer, payload.len())?;
-            writer.frames.append(&mut payload)?;
+        let mut payloads = std::mem::take(&mut writer.complete);
+        payloads.push(std::mem::take(&mut writer.payload));
+        for mut payload in payloads.into_iter().filter(|payload| !payload.is_empty()) {
+            self.make_room(writer, payload.bytes.len())?;
+            writer.frames.append(&mut payload.bytes)?;
+            let frame = payload.written();
             let mut overlay = self.overlay();
             overlay.used = writer.frames.end();
-            for (key, value) in some {
-                overlay.set(writer.frames.generation, key, value);
-            }
+            overlay.add(writer.frames.generation, frame);
         }
         Ok(())
     }
@@ -284,34 +283,39 @@ impl<E: Engine> Core<E> {
     }
 
     fn fill_generation(&self, generation: u64) -> Result<(), EngineError> {
-        let keys = self.overlay().keys.get(&generation).cloned().unwrap_or_default();
-        for (done, key) in keys.iter().enumerate() {
-            if done > 0 && done.is_multiple_of(keys.len().div_ceil(SYNCS).max(STEP)) {
-                self.inner.sync()?;
-            }
-            if done.is_multiple_of(STEP) {
-                self.pace(done, keys.len());
-            }
-            let newest = self.overlay().values.get(key).map(|value| (value.generation, value.bytes.clone()));
-            // Written again since: it is filled with that generation.
-            let Some((_, bytes)) = newest.filter(|(of, _)| *of == generation) else { continue };
-            match &bytes {
-                Some(bytes) => self.inner.put(key, bytes)?,
-                None => self.inner.purge(key)?,
-            }
-            let mut overlay = self.overlay();
-            let same = overlay.values.get(key).is_some_and(|value| match (&value.bytes, &bytes) {
-                (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                (None, None) => value.generation == generation,
-                _ => false,
-            });
-            if same {
-                overlay.values.remove(key);
+        let frames = self.overlay().frames.get(&generation).cloned().unwrap_or_default();
+        let all: usize = frames.iter().map(|frame| frame.places().len()).sum();
+        let (mut seen, mut synced, mut paced) = (0_usize, 0_usize, 0_usize);
+        for frame in &frames {
+            for some in frame.places().chunks(STEP) {
+                seen = seen.saturating_add(some.len());
+                // Written again since: it is filled with that frame.
+                let newest: Vec<_> = {
+                    let overlay = self.overlay();
+                    some.iter().copied().filter(|place| overlay.newest.is(frame, *place)).collect()
+                };
+                for place in &newest {
+                    let key = frame.key(*place);
+                    match frame.value(*place) {
+                        Some(value) => self.inner.put(key, value)?,
+                        None => self.inner.purge(key)?,
+                    }
+                }
+                self.overlay().newest.forget(frame, &newest);
+                paced = paced.saturating_add(newest.len());
+                if paced >= STEP {
+                    paced = 0;
+                    self.pace(seen, all);
+                }
+                if seen.saturating_sub(synced) >= all.div_ceil(SYNCS).max(STEP) {
+                    synced = seen;
+                    self.inner.sync()?;
+                }
             }
         }
         self.inner.sync()?;
         let mut overlay = self.overlay();
-        overlay.keys.remove(&generation);
+        overlay.frames.remove(&generation);
         overlay.filled = generation;
         overlay.failed = None;
         self.turned.notify_all();
@@ -328,31 +332,29 @@ impl<E: Engine> Engine for Journaled<E> {
 
     fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
         // Taken out first: a value moves from here into the engine, never back.
-        let newer: HashMap<Key, Option<Arc<[u8]>>> = {
-            let overlay = self.core.overlay();
-            overlay.values.iter().map(|(key, value)| (key.clone(), value.bytes.clone())).collect()
-        };
+        let newest = self.core.overlay().newest.all();
+        let newer: HashMap<_, _> = newest.iter().map(|found| (found.key(), found.value())).collect();
         self.core
             .inner
             .replay(&mut |key, value| if newer.contains_key(key) { Ok(()) } else { visit(key, value) })?;
-        newer.iter().try_for_each(|(key, value)| value.as_ref().map_or(Ok(()), |value| visit(key, value)))
+        newer.iter().try_for_each(|(key, value)| value.map_or(Ok(()), |value| visit(key, value)))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        let journaled = self.core.overlay().values.get(key).map(|value| value.bytes.clone());
+        let journaled = self.core.overlay().newest.get(key);
         match journaled {
-            Some(bytes) => Ok(bytes.map(|bytes| bytes.to_vec())),
+            Some(found) => Ok(found.value().map(<[u8]>::to_vec)),
             None => self.core.inner.get(key),
         }
     }
 
     fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
-        self.core.writer().changes.push((key.into(), Some(value.into())));
+        self.core.writer().push(key, Some(value));
         Ok(())
     }
 
     fn purge(&self, key: &[u8]) -> Result<(), EngineError> {
-        self.core.writer().changes.push((key.into(), None));
+        self.core.writer().push(key, None);
         Ok(())
     }
 
