@@ -1,5 +1,6 @@
 //! A private PostgreSQL server for tests, and what breaks the way to it.
 
+mod cluster;
 mod hold;
 mod pooler;
 mod proxy;

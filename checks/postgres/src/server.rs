@@ -12,6 +12,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 use tempfile::TempDir;
 
+use crate::cluster;
+
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
@@ -64,12 +66,7 @@ impl Server {
         let data = folder.path().join("data");
         // Before anything else runs in the folder, so that whatever ends this process ends that too.
         let watchdog = watchdog(&binaries.join("pg_ctl"), folder.path())?;
-        let initdb = binaries.join("initdb");
-        run(as_owner(initdb)
-            .arg("-D")
-            .arg(&data)
-            .args(["-A", "trust", "-U", "postgres", "-E", "UTF8"])
-            .args(["--no-locale", "--no-sync"]))?;
+        cluster::make(&binaries, &data)?;
         let port = settings.port.unwrap_or(5432);
         let mut lines = vec![
             format!("unix_socket_directories = '{}'", folder.path().display()),
@@ -99,7 +96,7 @@ impl Server {
     pub fn up(&self) -> io::Result<()> {
         let log = self.folder.path().join("log");
         run(as_owner(self.binaries.join("pg_ctl"))
-            .args(["-w", "-s", "-t", "60", "-D"])
+            .args(["-w", "-s", "-t", "600", "-D"])
             .arg(self.data())
             .arg("-l")
             .arg(log)
@@ -185,7 +182,10 @@ impl Server {
     ///
     /// If the server does not answer.
     pub async fn database(&self) -> PgConnectOptions {
-        let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        let name = match self.databases.fetch_add(1, Ordering::Relaxed) {
+            0 => return self.options().database(cluster::FIRST),
+            number => format!("t{number}"),
+        };
         let admin = PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options());
         let create = sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await;
         if let Err(error) = create {
@@ -254,7 +254,7 @@ pub(crate) fn as_owner(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
-fn run(command: &mut Command) -> io::Result<()> {
+pub(crate) fn run(command: &mut Command) -> io::Result<()> {
     let output =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?.wait_with_output()?;
     if output.status.success() {

@@ -46,20 +46,29 @@ struct Waiting {
     more: Notify,
 }
 
+/// Writes without an answer, and whether more are let in: both under one lock, so that a write either is
+/// waited for by a close or comes too late.
+#[derive(Default)]
+struct Open {
+    writes: usize,
+    over: bool,
+    /// Nobody takes any more.
+    abandoned: bool,
+}
+
 /// All writes on their way.
 #[derive(Default)]
 pub(super) struct Lanes {
     together: Waiting,
     /// Writes that a group left out, that failed one, or that may.
     alone: Waiting,
-    /// Writes without an answer, for who waits until there is none.
-    open: watch::Sender<usize>,
+    open: watch::Sender<Open>,
     flow: Flow,
 }
 
 impl std::fmt::Debug for Lanes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lanes").field("open", &*self.open.borrow()).finish_non_exhaustive()
+        f.debug_struct("Lanes").field("open", &self.open.borrow().writes).finish_non_exhaustive()
     }
 }
 
@@ -83,6 +92,9 @@ impl Waiting {
                 return taken;
             }
             self.more.notified().await;
+            // Who is about to write comes first, and along: the runtime runs a task that was woken before others
+            // that are ready. Where nobody else is, this costs nothing.
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -108,22 +120,44 @@ fn take(list: &mut VecDeque<Pending>, limit: usize) -> Vec<Pending> {
 }
 
 impl Lanes {
-    /// Puts a write on its way.
-    pub(super) fn submit(&self, write: Write, now: Duration) -> oneshot::Receiver<Result<Swap, StoreError>> {
+    /// Puts a write on its way; `None`: no more are let in.
+    pub(super) fn submit(
+        &self,
+        write: Write,
+        now: Duration,
+    ) -> Option<oneshot::Receiver<Result<Swap, StoreError>>> {
+        let is_let_in = self.open.send_if_modified(|open| {
+            open.writes = open.writes.saturating_add(usize::from(!open.over));
+            !open.over
+        });
+        if !is_let_in {
+            return None;
+        }
         let (answer, outcome) = oneshot::channel();
         let number = self.flow.begin(now);
-        self.open.send_modify(|open| *open = open.saturating_add(1));
         // One whose key is taken would fail its whole group.
         let waiting =
             if write.row.unique_key.is_some() && write.expected.is_none() { &self.alone } else { &self.together };
         waiting.push(Pending { write, number, since: now, unsure: false, retries: 0, answer });
-        outcome
+        if self.open.borrow().abandoned {
+            self.abandon();
+        }
+        Some(outcome)
     }
 
-    /// Waits until every write has its answer.
-    pub(super) async fn drained(&self) {
+    /// Lets in no more writes, and waits until every one has its answer.
+    pub(super) async fn drain(&self) {
+        self.open.send_modify(|open| open.over = true);
         // The sender lives in `self`.
-        drop(self.open.subscribe().wait_for(|open| *open == 0).await);
+        drop(self.open.subscribe().wait_for(|open| open.writes == 0).await);
+    }
+
+    /// Nobody takes writes any more: what waits is dropped, and no more are let in.
+    fn abandon(&self) {
+        self.open.send_modify(|open| *open = Open { writes: 0, over: true, abandoned: true });
+        for waiting in [&self.together, &self.alone] {
+            waiting.list.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
     }
 
     /// How writes get on.
@@ -135,7 +169,7 @@ impl Lanes {
         self.flow.end(pending.number);
         // Nobody waits any more: the caller's future was dropped. The write stands.
         drop(pending.answer.send(outcome));
-        self.open.send_modify(|open| *open = open.saturating_sub(1));
+        self.open.send_modify(|open| open.writes = open.writes.saturating_sub(1));
     }
 
     fn fail(&self, pending: Pending, failed: &Failed) {
@@ -144,8 +178,19 @@ impl Lanes {
     }
 }
 
+/// Ends with what takes writes: by a close, after which there are none, or with its runtime.
+struct Taker(Arc<Shared>);
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        self.0.lanes.abandon();
+    }
+}
+
 /// Takes groups for ever.
 pub(super) async fn lane(shared: Arc<Shared>) {
+    let taker = Taker(shared);
+    let shared = &taker.0;
     let waiting = &shared.lanes.together;
     loop {
         let mut batch = waiting.take(GROUP).await;
@@ -158,7 +203,7 @@ pub(super) async fn lane(shared: Arc<Shared>) {
                 continue;
             }
         };
-        while send(&shared, &mut connection, batch).await {
+        while send(shared, &mut connection, batch).await {
             let more = tokio::time::timeout(shared.hold(HOLD), waiting.take(GROUP));
             match more.await {
                 Ok(more) => batch = more,
@@ -170,11 +215,13 @@ pub(super) async fn lane(shared: Arc<Shared>) {
 
 /// Takes single writes for ever, each waiting for its row as long as the options allow.
 pub(super) async fn straggler(shared: Arc<Shared>) {
+    let taker = Taker(shared);
+    let shared = &taker.0;
     loop {
         for pending in shared.lanes.alone.take(1).await {
             match shared.connection().await {
                 Ok(mut connection) => {
-                    send_alone(&shared, &mut connection, pending, Patience::Long).await;
+                    send_alone(shared, &mut connection, pending, Patience::Long).await;
                 }
                 Err(failed) => shared.lanes.fail(pending, &failed),
             }

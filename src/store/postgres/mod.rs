@@ -56,6 +56,9 @@ use crate::model::{Operation, OperationId, Page, Query, Timestamp, Version};
 /// Times that a connection is asked for while the server cannot be reached.
 const ATTEMPTS: u32 = 5;
 
+/// Of an answer that cannot come.
+const RUNTIME_ENDED: &str = "the runtime that the store was opened on has ended";
+
 /// A store in a PostgreSQL schema. Clones share it.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
@@ -165,14 +168,21 @@ impl PostgresStore {
         if self.shared.options.inspect {
             return Err(StoreError::Unsupported("the store was opened to inspect, not to write".into()));
         }
-        let outcome = self.shared.lanes.submit(write, self.shared.options.clock.monotonic());
-        outcome.await.map_err(|_| StoreError::indefinite("the store's task ended"))?
+        let Some(outcome) = self.shared.lanes.submit(write, self.shared.options.clock.monotonic()) else {
+            return Err(self.shared.ended());
+        };
+        outcome.await.map_err(|_| StoreError::indefinite(RUNTIME_ENDED))?
     }
 }
 
 impl Shared {
     fn check_open(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Why nobody takes writes or loads any more.
+    fn ended(&self) -> StoreError {
+        self.check_open().err().unwrap_or_else(|| StoreError::definite(RUNTIME_ENDED))
     }
 
     /// How long an idle lane may keep a connection: not at all where there are few.
@@ -224,10 +234,8 @@ impl Shared {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        let loaded = self.loads.submit(id.clone());
-        // Asked after it is in the list: what comes later than the list's end is not waited for.
         self.check_open()?;
-        let loaded = loaded.await.map_err(|_| StoreError::Closed)?;
+        let loaded = self.loads.submit(id.clone()).await.map_err(|_| self.ended())?;
         self.note_read(id, &loaded);
         loaded
     }
@@ -363,10 +371,9 @@ impl Store for PostgresStore {
         if *closed {
             return Ok(());
         }
-        self.shared.lanes.drained().await;
+        self.shared.lanes.drain().await;
         let mut running = std::mem::take(&mut *self.tasks.running.lock().unwrap_or_else(PoisonError::into_inner));
         running.shutdown().await;
-        self.shared.loads.clear();
         self.shared.listeners.close();
         if !self.shared.options.inspect {
             self.shared.leave().await;

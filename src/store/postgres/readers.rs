@@ -30,8 +30,15 @@ struct Pending {
 /// All loads that no reader has taken yet.
 #[derive(Default)]
 pub(super) struct Loads {
-    waiting: Mutex<Vec<Pending>>,
+    waiting: Mutex<Waiting>,
     more: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    list: Vec<Pending>,
+    /// Nobody takes any more.
+    over: bool,
 }
 
 impl std::fmt::Debug for Loads {
@@ -41,17 +48,23 @@ impl std::fmt::Debug for Loads {
 }
 
 impl Loads {
-    /// Puts a load on its way.
+    /// Puts a load on its way; its answer is dropped where nobody reads any more.
     pub(super) fn submit(&self, id: OperationId) -> oneshot::Receiver<Loaded> {
         let (answer, loaded) = oneshot::channel();
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(Pending { id, answer });
-        self.more.notify_one();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !waiting.over {
+            waiting.list.push(Pending { id, answer });
+            drop(waiting);
+            self.more.notify_one();
+        }
         loaded
     }
 
-    /// Drops what waits: nobody will read it any more.
-    pub(super) fn clear(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    /// Drops what waits and what comes: nobody will read it any more.
+    fn abandon(&self) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.over = true;
+        waiting.list.clear();
     }
 
     /// Waits for loads and takes them, at most [`GROUP`].
@@ -59,10 +72,10 @@ impl Loads {
         loop {
             let (taken, rest) = {
                 let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-                let most = waiting.len().min(GROUP);
-                let rest = waiting.split_off(most);
+                let most = waiting.list.len().min(GROUP);
+                let rest = waiting.list.split_off(most);
                 let more = !rest.is_empty();
-                (std::mem::replace(&mut *waiting, rest), more)
+                (std::mem::replace(&mut waiting.list, rest), more)
             };
             if rest {
                 self.more.notify_one();
@@ -71,18 +84,31 @@ impl Loads {
                 return taken;
             }
             self.more.notified().await;
+            // As in the lanes: who is about to load comes along.
+            tokio::task::yield_now().await;
         }
+    }
+}
+
+/// Ends with a reader: by a close, or with its runtime.
+struct Taker(Arc<Shared>);
+
+impl Drop for Taker {
+    fn drop(&mut self) {
+        self.0.loads.abandon();
     }
 }
 
 /// Takes loads for ever.
 pub(super) async fn reader(shared: Arc<Shared>) {
+    let taker = Taker(shared);
+    let shared = &taker.0;
     loop {
         let mut group = shared.loads.take().await;
         // Callers may have gone.
         group.retain(|pending| !pending.answer.is_closed());
         if !group.is_empty() {
-            read(&shared, group).await;
+            read(shared, group).await;
         }
     }
 }

@@ -86,12 +86,13 @@ async fn a_statement_that_the_server_cancels_did_not_happen() {
     let server = Server::start();
     let way = server.database().await;
     let admin = PgPoolOptions::new().max_connections(4).connect_lazy_with(way.clone());
-    let hurried = way.clone().options([("statement_timeout", "200ms")]);
+    let hurried = way.clone().options([("statement_timeout", "1s")]);
     let hurried = PgPoolOptions::new().max_connections(4).connect_lazy_with(hurried);
     let patient = PgPoolOptions::new().max_connections(4).connect_lazy_with(way);
     let options = PostgresOptions::default().patience(Duration::from_hours(1));
-    let timed = PostgresStore::connect_with(hurried, options.clone()).await.unwrap();
-    let cancelled = PostgresStore::connect_with(patient, options).await.unwrap();
+    // Who makes the tables has no such limit.
+    let cancelled = PostgresStore::connect_with(patient, options.clone()).await.unwrap();
+    let timed = PostgresStore::connect_with(hurried, options).await.unwrap();
     let operation = create(&cancelled, "op", NewOperation::new("export"), 0).await;
     let mut user = admin.begin().await.unwrap();
     let lock = "SELECT 1 FROM longrun.operation WHERE id = 'op' FOR UPDATE";
@@ -108,7 +109,7 @@ async fn a_statement_that_the_server_cancels_did_not_happen() {
         };
         let Err(StoreError::Unavailable { definite: true, source }) = outcome else { panic!("{outcome:?}") };
         assert!(source.to_string().contains(why) && source.to_string().contains("57014"), "{source}");
-        assert_eq!(store.load(&id("op")).await.unwrap(), Some(operation.clone()));
+        assert_eq!(cancelled.load(&id("op")).await.unwrap(), Some(operation.clone()));
     }
     user.rollback().await.unwrap();
     change(&timed, &operation, &run(), 2).await;

@@ -11,6 +11,7 @@ mod support;
 mod unique;
 
 mod basics;
+mod closing;
 mod conformance;
 mod crossing;
 mod faults;

@@ -1,8 +1,15 @@
 WITH here AS MATERIALIZED ({here}),
+-- So that the planner does not see how many there are: a plan made for few looks cheaper to it than the one
+-- for any number that it keeps, and it would plan each time anew, for longer than the writes take.
+given AS MATERIALIZED (
+    SELECT $1 AS id, $2 AS birth, $3 AS n, $4 AS instance, $5 AS status, $6 AS type, $7 AS created, $8 AS ended,
+        $9 AS holder, $10 AS record, $11 AS owner, $12 AS name, $13 AS value, $14 AS deadline, $15 AS group_name
+),
 want AS MATERIALIZED (
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $14, $15) WITH ORDINALITY
-        AS w (id, birth, n, instance, status, type, created, ended, holder, record, deadline, group_name,
-            place)
+    SELECT w.* FROM given, unnest(given.id, given.birth, given.n, given.instance, given.status, given.type,
+            given.created, given.ended, given.holder, given.record, given.deadline, given.group_name)
+        WITH ORDINALITY AS w (id, birth, n, instance, status, type, created, ended, holder, record, deadline,
+            group_name, place)
 ),
 new AS (
     INSERT INTO {s}.operation AS o
@@ -28,7 +35,8 @@ placed AS (
 ),
 labelled AS (
     INSERT INTO {s}.label (name, value, created, id)
-    SELECT l.name, l.value, new.created, new.id FROM new JOIN unnest($11, $12, $13) AS l (id, name, value) USING (id)
+    SELECT l.name, l.value, new.created, new.id
+    FROM given, unnest(given.owner, given.name, given.value) AS l (id, name, value) JOIN new ON new.id = l.id
 ),
 counted AS (
     INSERT INTO {s}.tally (type, not_started, running, completed, failed)

@@ -1,1 +1,2 @@
-SELECT id, record FROM {s}.operation WHERE id = ANY($1) AND status >= 0
+-- The planner must not see how many there are: see the group of creates.
+SELECT id, record FROM {s}.operation WHERE id = ANY((SELECT $1)::text[]) AND status >= 0

@@ -1,8 +1,14 @@
 WITH here AS MATERIALIZED ({here}),
+-- As in a group of creates: the planner must not see how many there are.
+given AS MATERIALIZED (
+    SELECT $1 AS id, $2 AS birth, $3 AS n, $4 AS instance, $5 AS next_birth, $6 AS next_n, $7 AS next_instance,
+        $8 AS status, $9 AS type, $10 AS created, $11 AS ended, $12 AS holder, $13 AS record
+),
 want AS MATERIALIZED (
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) WITH ORDINALITY
-        AS w (id, birth, n, instance, next_birth, next_n, next_instance, status, type, created, ended, holder,
-            record, place)
+    SELECT w.* FROM given, unnest(given.id, given.birth, given.n, given.instance, given.next_birth, given.next_n,
+            given.next_instance, given.status, given.type, given.created, given.ended, given.holder, given.record)
+        WITH ORDINALITY AS w (id, birth, n, instance, next_birth, next_n, next_instance, status, type, created,
+            ended, holder, record, place)
 ),
 -- The writes come ordered by id, so the rows are locked in that order. A row that somebody else has locked
 -- is left out: it must not hold up the others.
