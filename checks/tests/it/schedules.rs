@@ -16,13 +16,12 @@ enum Step {
 
 /// What the racers want, in turn.
 fn patches() -> [Patch; 4] {
-    let patches = [
-        Patch::complete(None),
-        Patch::fail(Failure::new("x", "y")),
+    [
+        Patch::complete(None).progress(10),
+        Patch::fail(Failure::new("x", "y")).progress(10),
         Patch::cancel(),
-        Patch::new().status(Status::Running).detail("z"),
-    ];
-    patches.map(|patch| patch.progress(10))
+        Patch::new().status(Status::Running).detail("z").progress(10),
+    ]
 }
 
 /// One race on one operation of a store: the racers take turns as `choices` says, and by first come beyond
