@@ -144,7 +144,9 @@ async fn a_deletion_shows_when_it_is_durable() {
     assert_eq!(soon("the creation", created).await.unwrap().unwrap(), Swap::Stored);
     let now = look(&*store).await;
     assert_eq!((now.a, now.counts), (Some(again.clone()), [1, 0, 0, 0]));
-    assert_eq!(now.feed.items, [Change::Updated(again)]);
+    // The feed tells what is durable: the creation with the next group at the latest.
+    put(&*store, None, &new("b")).await;
+    assert_eq!(look(&*store).await.feed.items, [again, new("b")].map(Change::Updated));
 }
 
 /// A caller that is dropped leaves the record before or the record after.
