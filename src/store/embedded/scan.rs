@@ -2,8 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::{OnceLock, mpsc};
-use std::thread;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::BLOCK;
@@ -12,12 +11,7 @@ use super::index::Index;
 use super::meta::{self, Meta};
 use super::state::{Mode, State};
 use crate::store::StoreError;
-use crate::store::record::{self, Record, RecordError};
-
-/// Records handed to the index at a time.
-const LOT: usize = 512;
-/// So many lots may wait for it.
-const LOTS: usize = 8;
+use crate::store::record::{self, RecordError};
 
 /// Reads all records; takes a new instance and a block of feed places, durably, unless only inspecting.
 ///
@@ -45,7 +39,18 @@ pub(super) fn scan<E: Engine>(
     }
     // Who only looks takes no number: the last one to write is gone too.
     let first = *first.get_or_init(|| meta.instance.saturating_add(inspect.into()));
-    let mut index = index(engine, |instance| instance < first)?;
+    let mut index = Index::default();
+    engine.replay(&mut |key, bytes| {
+        if key.first() == Some(&meta::RESERVED) {
+            return Ok(());
+        }
+        let record = record::decode(key, bytes).map_err(|error| match error {
+            RecordError::Newer(_) => StoreError::Unsupported(error.to_string()),
+            error => StoreError::Corrupt(format!("record {}: {error}", name(key))),
+        })?;
+        index.load(&record, |instance| instance < first);
+        Ok(())
+    })?;
     let held = index.seal();
     if let Some(seal) = seal.filter(|seal| *seal != held) {
         let what = format!(
@@ -61,35 +66,6 @@ pub(super) fn scan<E: Engine>(
     // Also makes durable what a killed process left in the page cache: it was read, so it must stay.
     engine.sync().map_err(StoreError::definite)?;
     Ok(State::new(index, meta, next, if inspect { Mode::Inspect } else { Mode::Open }))
-}
-
-/// The index of all records: this thread reads and decodes, another one puts them in, for each takes as long.
-fn index<E: Engine>(engine: &E, dead: impl Fn(u32) -> bool + Send) -> Result<Index, StoreError> {
-    let ended = |_| StoreError::definite("the thread that fills the index ended");
-    thread::scope(|scope| {
-        let (sender, lots) = mpsc::sync_channel::<Vec<Record>>(LOTS);
-        let fill = move || {
-            let mut index = Index::default();
-            lots.iter().flatten().for_each(|record| index.load(&record, &dead));
-            index
-        };
-        let filler = thread::Builder::new().name("longrun-index".into()).spawn_scoped(scope, fill);
-        let filler = filler.map_err(StoreError::definite)?;
-        let mut lot = Vec::new();
-        engine.replay(&mut |key, bytes| {
-            if key.first() == Some(&meta::RESERVED) {
-                return Ok(());
-            }
-            lot.push(record::decode(key, bytes).map_err(|error| match error {
-                RecordError::Newer(_) => StoreError::Unsupported(error.to_string()),
-                error => StoreError::Corrupt(format!("record {}: {error}", name(key))),
-            })?);
-            if lot.len() < LOT { Ok(()) } else { sender.send(std::mem::take(&mut lot)).map_err(|_| ended(())) }
-        })?;
-        sender.send(lot).map_err(|_| ended(()))?;
-        drop(sender);
-        filler.join().map_err(|_| ended(()))
-    })
 }
 
 /// A key in words.
