@@ -74,7 +74,8 @@ impl Builder {
     /// In one process no race of creates exceeds it, but for those whose caller gave up before the answer.
     /// Processes that share a store do not see each other's creates under way: together they may exceed it by
     /// as many. Each create asks the store for its counts. What is imported, or created inside the user's own
-    /// transaction, is not refused, and counts.
+    /// transaction, is not refused, and counts. Beyond the bound only a create whose id exists is answered: one that
+    /// names a unique key is refused, whether or not the key is held.
     pub fn max_operations(mut self, most: u64) -> Self {
         self.max_operations = Some(most);
         self
