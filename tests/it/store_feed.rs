@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use longrun::model::NewOperation;
-use longrun::store::{Change, Durability, Position, Store, StoreError};
+use longrun::Status;
+use longrun::model::{NewOperation, Patch};
+use longrun::store::{Change, Durability, Position, Store, StoreError, Swap};
 
-use crate::support::{Control, clock, first, id, new, put, remove, soon};
+use crate::support::{Control, after, clock, first, id, new, put, put_eventual, remove, soon};
 
 const ALL: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 
@@ -101,4 +102,30 @@ fn positions_are_read_as_they_are_printed() {
     ] {
         assert!(bad.parse::<Position>().is_err(), "{bad}");
     }
+}
+
+/// An Eventual write that replaces what the feed's place holds is no news before it is durable, and nobody
+/// goes on past that place meanwhile: a crash may bring back what was written there.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_goes_past_what_is_being_overwritten() {
+    let control = Control::new();
+    let store = std::sync::Arc::new(control.open(clock()).await.unwrap());
+    let (before, old) = (new("before"), new("a"));
+    put(&*store, None, &before).await;
+    put(&*store, None, &old).await;
+    control.shut();
+    let next = after(&old, &Patch::new().status(Status::Running));
+    put_eventual(&*store, Some(&old), &next).await;
+    let other = tokio::spawn({
+        let store = store.clone();
+        async move { store.swap(None, &new("other"), Durability::Immediate).await }
+    });
+    control.wait_at_gate();
+    let told = store.changes(&Position::START, ALL).await.unwrap();
+    assert_eq!(told.items, [Change::Updated(before)]);
+    assert!(!told.at_end);
+    control.open_gate();
+    assert_eq!(soon("the other write", other).await.unwrap().unwrap(), Swap::Stored);
+    let told = store.changes(&told.next, ALL).await.unwrap();
+    assert_eq!(told.items, [next, new("other")].map(Change::Updated));
 }

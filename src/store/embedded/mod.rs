@@ -37,7 +37,7 @@ pub(crate) use self::salvage::Salvage;
 pub use self::salvage::Salvaged;
 use self::state::{Look, Mode, State, Submitted};
 use super::hints::Listeners;
-use super::record::{self, Entry, Unplaced};
+use super::record::{self, Entry, Record, Unplaced};
 use super::unreadable::Unreadable;
 use super::{
     Change, Changes, Counts, Durability, HintStream, Idle, Opened, Position, Report, Store, StoreError,
@@ -225,6 +225,16 @@ async fn other(outcome: Waiter) -> Result<(), StoreError> {
     outcome.map_err(|failed| StoreError::definite(failed.reason.to_string()))
 }
 
+/// What the feed finds at a place.
+enum At {
+    /// The operation as it was written there.
+    Told(Operation),
+    /// It has a later place that is durable, which will tell.
+    Later,
+    /// It is being overwritten by what a crash may still take away: nobody may go on past it yet.
+    Pending,
+}
+
 impl<E: Engine> Shared<E> {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -271,30 +281,35 @@ impl<E: Engine> Shared<E> {
         }
     }
 
-    /// What an operation was at a place in the feed; `None` if it has a later place since, which will tell.
-    fn load_at(&self, id: &OperationId, place: u64) -> Result<Option<Operation>, StoreError> {
+    /// What an operation was at a place in the feed.
+    fn load_at(&self, id: &OperationId, place: u64) -> Result<At, StoreError> {
+        let told = |record: &Record| Ok(record.operation().cloned().map_or(At::Later, At::Told));
         if let Some(record) = self.lock().at(id, place) {
-            return Ok(record.operation().cloned());
+            return told(&record);
         }
         let read = self.read(id)?;
         if let Some(record) = read.as_ref().filter(|record| record.sequence == place) {
-            return Ok(record.operation().cloned());
+            return told(record);
         }
         // It is being overwritten, and memory has it until that is durable; or it has a later place.
         let state = self.lock();
         if let Some(record) = state.at(id, place) {
-            return Ok(record.operation().cloned());
+            return told(&record);
         }
         let newest = state.index.slot(id).and_then(|slot| state.index.sequence(slot));
         drop(state);
         let is_newer = read.is_some_and(|record| record.sequence > place);
-        if is_newer || newest != Some(place) {
-            return Ok(None);
+        match (newest == Some(place), is_newer) {
+            (false, _) => Ok(At::Later),
+            (true, true) if E::SHOWS_SYNCED_ONLY => Ok(At::Later),
+            (true, true) => Ok(At::Pending),
+            (true, false) => {
+                Err(StoreError::Corrupt(format!("record {id}: the engine holds an older one than was written")))
+            }
         }
-        Err(StoreError::Corrupt(format!("record {id}: the engine holds an older one than was written")))
     }
 
-    fn read(&self, id: &OperationId) -> Result<Option<record::Record>, StoreError> {
+    fn read(&self, id: &OperationId) -> Result<Option<Record>, StoreError> {
         let key = record::key(id);
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner);
         let Some(engine) = engine.as_ref() else {
@@ -318,7 +333,7 @@ impl<E: Engine> Store for Embedded<E> {
     }
 
     async fn load(&self, id: &OperationId) -> Result<Option<Operation>, StoreError> {
-        Ok(self.shared.load(id)?)
+        self.shared.load(id)
     }
 
     async fn swap(
@@ -419,14 +434,23 @@ impl<E: Engine> Store for Embedded<E> {
             let found: Vec<_> = feed.filter_map(entry).collect();
             (found, state.meta.store, since, state.durable)
         };
-        let at_end = found.len() < limit;
-        let end = found.last().map_or(after.at(), |(at, ..)| *at);
+        let mut at_end = found.len() < limit;
+        let mut end = after.at();
         let mut items = Vec::with_capacity(found.len());
         for (place, id, deleted) in found {
-            match deleted {
-                Some(version) => items.push(Change::Deleted { id, version }),
-                None => items.extend(self.shared.load_at(&id, place)?.map(Change::Updated)),
-            }
+            let told = match deleted {
+                Some(version) => Some(Change::Deleted { id, version }),
+                None => match self.shared.load_at(&id, place)? {
+                    At::Told(operation) => Some(Change::Updated(operation)),
+                    At::Later => None,
+                    At::Pending => {
+                        at_end = false;
+                        break;
+                    }
+                },
+            };
+            items.extend(told);
+            end = place;
         }
         let at = if at_end { end.max(durable) } else { end };
         Ok(Changes::new(items, Position::new(store, at, since), at_end))

@@ -85,8 +85,9 @@ pub(super) struct Newest {
     hasher: RandomState,
 }
 
+/// A change that is the newest of its key, without a copy of it.
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     /// Kept, so that a table that grows reads no frame.
     hash: u64,
     bytes: Arc<[u8]>,
@@ -94,26 +95,17 @@ struct Entry {
 }
 
 impl Entry {
-    fn key(&self) -> &[u8] {
-        slice(&self.bytes, self.place.key, self.place.value)
-    }
-
-    fn is(&self, frame: &Frame, place: Place) -> bool {
-        Arc::ptr_eq(&self.bytes, &frame.bytes) && self.place == place
-    }
-}
-
-/// A value found, without a copy of it.
-pub(super) struct Found(Entry);
-
-impl Found {
     pub(super) fn key(&self) -> &[u8] {
-        self.0.key()
+        slice(&self.bytes, self.place.key, self.place.value)
     }
 
     /// `None` where the key is taken away.
     pub(super) fn value(&self) -> Option<&[u8]> {
-        self.0.place.end.map(|end| slice(&self.0.bytes, self.0.place.value, end))
+        self.place.end.map(|end| slice(&self.bytes, self.place.value, end))
+    }
+
+    fn is(&self, frame: &Frame, place: Place) -> bool {
+        Arc::ptr_eq(&self.bytes, &frame.bytes) && self.place == place
     }
 }
 
@@ -131,13 +123,13 @@ impl Newest {
         }
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<Found> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Entry> {
         let hash = self.hasher.hash_one(key);
-        self.table.find(hash, |known| known.hash == hash && known.key() == key).cloned().map(Found)
+        self.table.find(hash, |known| known.hash == hash && known.key() == key).cloned()
     }
 
-    pub(super) fn all(&self) -> Vec<Found> {
-        self.table.iter().cloned().map(Found).collect()
+    pub(super) fn all(&self) -> Vec<Entry> {
+        self.table.iter().cloned().collect()
     }
 
     /// Whether this change is the newest of its key.
