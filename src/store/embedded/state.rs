@@ -306,9 +306,10 @@ impl State {
         self.callers = answered.saturating_add(self.waiters());
     }
 
-    /// How many waiters make a full group: half of the callers, so that the others come while it is synced.
+    /// How many waiters make a full group: nearly all callers, for few large groups cost the least. A few may be
+    /// away for longer; they are not waited for.
     pub(super) fn enough(&self) -> usize {
-        self.callers / 2
+        self.callers.saturating_sub((self.callers / 8).max(1))
     }
 
     /// How long a group waits to be full: what so many callers need to come back.
