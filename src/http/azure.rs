@@ -99,8 +99,10 @@ impl Speaks for Azure {
         media::check_accept(&call.parts.headers, None, &media::PLAIN_JSON)?;
         let operation = match call.place {
             Place::Cancel => {
-                let patched =
-                    call.tracker().patch_parsed(call.id()?, &Precondition::none(), Ok(Patch::cancel())).await?;
+                let patched = call
+                    .tracker()
+                    .patch_parsed(call.id()?, Some(call.seen()?), &Precondition::none(), Ok(Patch::cancel()))
+                    .await?;
                 patched.operation
             }
             _ => call.seen()?.clone(),

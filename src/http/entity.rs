@@ -129,7 +129,8 @@ pub(super) async fn patch(asking: &Asking<'_>, body: Body) -> Result<Response, F
     let body = call.read(body).await?;
     let parsed = read(asking, &body);
     let told = parsed.as_ref().ok().cloned();
-    let Patched { operation, before } = call.tracker().patch_parsed(call.id()?, &precondition, parsed).await?;
+    let Patched { operation, before } =
+        call.tracker().patch_parsed(call.id()?, Some(call.seen()?), &precondition, parsed).await?;
     let cleared = |operation: &Operation| operation.resource_location().is_none();
     let nulled = before.as_ref().is_some_and(|before| !cleared(before) && cleared(&operation));
     let mut response = changed(asking, &operation, nulled.then_some("resourceLocation"));
@@ -172,7 +173,7 @@ pub(super) async fn delete(asking: &Asking<'_>) -> Result<Response, Fault> {
 pub(super) async fn cancel(asking: &Asking<'_>) -> Result<Response, Fault> {
     let call = asking.call;
     let precondition = head::precondition(&call.parts.headers)?;
-    call.tracker().patch_parsed(call.id()?, &precondition, Ok(Patch::cancel())).await?;
+    call.tracker().patch_parsed(call.id()?, Some(call.seen()?), &precondition, Ok(Patch::cancel())).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -182,6 +183,7 @@ pub(super) async fn start(asking: &Asking<'_>, body: Body) -> Result<Response, F
     let body = call.read(body).await?;
     let holder =
         wire::holder(&body).map(|holder| holder.unwrap_or_else(|| format!("http:{}", call.face.fresh_id())));
-    let operation = call.tracker().claim_parsed(call.id()?, &precondition, holder.map(Into::into)).await?;
+    let operation =
+        call.tracker().claim_parsed(call.id()?, Some(call.seen()?), &precondition, holder.map(Into::into)).await?;
     Ok(changed(asking, &operation, None))
 }

@@ -168,8 +168,10 @@ impl Speaks for Google {
         let body = match call.action {
             Action::List => self.list(call).await?,
             Action::Cancel => {
-                let asked =
-                    call.tracker().patch_parsed(call.id()?, &Precondition::none(), Ok(Patch::cancel())).await;
+                let asked = call
+                    .tracker()
+                    .patch_parsed(call.id()?, Some(call.seen()?), &Precondition::none(), Ok(Patch::cancel()))
+                    .await;
                 asked.map_err(failed_precondition)?;
                 json!({})
             }

@@ -281,13 +281,15 @@ impl Tracker {
         })?;
         let precondition = Precondition { if_match, ..Precondition::none() };
         let parsed = wire::patch(body, wire::OPERATION).map(|body| body.patch);
-        Ok(self.patch_parsed(id, &precondition, parsed).await?.operation)
+        Ok(self.patch_parsed(id, None, &precondition, parsed).await?.operation)
     }
 
     /// A patch whose body may not have been readable: its precondition is checked first, on the same record.
+    /// `seen` is the record as it was a moment ago: nothing but a change of it is decided by it.
     pub(crate) async fn patch_parsed(
         &self,
         id: &OperationId,
+        seen: Option<&Operation>,
         precondition: &Precondition,
         parsed: Result<Patch>,
     ) -> Result<Patched> {
@@ -295,7 +297,7 @@ impl Tracker {
         match parsed {
             Ok(patch) => {
                 let patch = patch.precondition(precondition.clone());
-                self.swap_until(id, Some(ROUNDS), |_| Ok(&patch)).await
+                self.swap_until(id, seen, Some(ROUNDS), |_| Ok(&patch)).await
             }
             Err(error) => {
                 let current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
@@ -313,21 +315,31 @@ impl Tracker {
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Operation> {
-        Ok(self.swap_until(id, rounds, patch).await?.operation)
+        Ok(self.swap_until(id, None, rounds, patch).await?.operation)
     }
 
     /// Load → apply → swap → retry. `patch` may look at each record before it is patched.
     async fn swap_until<'p>(
         &self,
         id: &OperationId,
+        seen: Option<&Operation>,
         rounds: Option<u32>,
         patch: impl Fn(&Operation) -> Result<&'p Patch>,
     ) -> Result<Patched> {
-        let mut current = self.store().load(id).await?.ok_or_else(|| Error::not_found(id))?;
+        let load = || async { self.store().load(id).await?.ok_or_else(|| Error::not_found(id)) };
+        let mut is_seen = seen.is_some();
+        let mut current = match seen {
+            Some(seen) => seen.clone(),
+            None => load().await?,
+        };
         let mut round = 0_u32;
         loop {
             let applied = current.apply(patch(&current)?, &self.rules(), self.now()?);
             let (next, durability) = match applied {
+                Ok(Applied::Unchanged) | Err(_) if is_seen => {
+                    (is_seen, current) = (false, load().await?);
+                    continue;
+                }
                 Ok(Applied::Unchanged) => return Ok(Patched { operation: current, before: None }),
                 Ok(Applied::Changed { next, notable: true }) => (next, Durability::Immediate),
                 Ok(Applied::Changed { next, notable: false }) => (next, Durability::Eventual),
@@ -343,7 +355,7 @@ impl Tracker {
                     }
                     return Ok(Patched { operation: next, before: Some(current) });
                 }
-                Swap::Lost(Some(winner)) => current = winner,
+                Swap::Lost(Some(winner)) => (is_seen, current) = (false, winner),
                 // Only a create is answered Taken.
                 Swap::Lost(None) | Swap::Taken(_) => return Err(Error::not_found(id)),
             }
@@ -448,13 +460,14 @@ impl Tracker {
     /// # longrun::Result::<()>::Ok(()) }).unwrap();
     /// ```
     pub async fn claim(&self, id: &OperationId, holder: impl Into<Arc<str>>) -> Result<Operation> {
-        self.claim_parsed(id, &Precondition::none(), Ok(holder.into())).await
+        self.claim_parsed(id, None, &Precondition::none(), Ok(holder.into())).await
     }
 
     /// A claim whose body may not have been readable: its precondition is checked first.
     pub(crate) async fn claim_parsed(
         &self,
         id: &OperationId,
+        seen: Option<&Operation>,
         precondition: &Precondition,
         parsed: Result<Arc<str>>,
     ) -> Result<Operation> {
@@ -467,7 +480,7 @@ impl Tracker {
             }
             Ok(Patch::claim(holder))
         });
-        Ok(self.patch_parsed(id, precondition, patch).await?.operation)
+        Ok(self.patch_parsed(id, seen, precondition, patch).await?.operation)
     }
 }
 
