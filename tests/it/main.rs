@@ -8,6 +8,7 @@ mod record_format;
 mod sled_folder;
 mod support;
 
+mod asked;
 mod bounds;
 mod claims;
 mod closing;

@@ -267,7 +267,9 @@ impl<E: Engine> Shared<E> {
             };
             match self.read(id)? {
                 Some(record) if record.version() == version && record.operation().is_some() => {
-                    return Ok(record.live());
+                    let record = Arc::new(record);
+                    self.lock().keep_asked(&record);
+                    return Ok(record.operation().cloned());
                 }
                 // Synced just now, and shown to lists in a moment.
                 Some(record) if E::SHOWS_SYNCED_ONLY && record.sequence > sequence => return Ok(record.live()),

@@ -139,7 +139,10 @@ pub(super) enum Sleep {
 pub(super) struct State {
     pub(super) index: Index,
     pub(super) recent: HashMap<Slot, Recent, BySlot>,
+    /// Records that were shown last and have not ended.
     warm: Warm,
+    /// Records that were read last.
+    asked: Warm,
     pub(super) mode: Mode,
     pub(super) meta: Meta,
     /// The next place in the feed.
@@ -169,6 +172,7 @@ impl State {
             index,
             recent: HashMap::default(),
             warm: Warm::default(),
+            asked: Warm::default(),
             mode,
             meta,
             next,
@@ -442,15 +446,22 @@ impl State {
             Some(Recent { shown: Shown::Newest, newest, .. }) => newest,
             Some(Recent { shown: Shown::Engine, .. }) | None => {
                 let Some(version) = self.index.version(slot) else { return Look::Nothing };
-                let Some(warm) = self.warm.get(slot, version) else {
-                    return Look::Engine(version, self.index.sequence(slot).unwrap_or_default());
-                };
-                warm
+                match self.warm.get(slot, version).or_else(|| self.asked.get(slot, version)) {
+                    Some(record) => record,
+                    None => return Look::Engine(version, self.index.sequence(slot).unwrap_or_default()),
+                }
             }
         };
         match &record.entry {
             Entry::Live(operation) => Look::Found(operation.clone()),
             Entry::Tombstone { .. } => Look::Nothing,
+        }
+    }
+
+    /// A record was read from the engine, and may be asked for again.
+    pub(super) fn keep_asked(&mut self, record: &Arc<Record>) {
+        if let Some(slot) = self.index.slot(record.id()) {
+            self.asked.keep(slot, Arc::clone(record));
         }
     }
 

@@ -1,4 +1,5 @@
-//! The records shown last: who started an operation is about to change it, and need not read it from disk.
+//! Records at hand: those shown last, for who started an operation is about to change it, and those asked for
+//! last, for who polls asks again. Neither need read them from the engine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
