@@ -1,13 +1,15 @@
 //! The feed over deletions: nothing that was deleted is forgotten before its reader was told.
 
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use longrun::Status;
 use longrun::model::{NewOperation, Patch};
+use longrun::store::embedded::{Embedded, Engine, EngineError, Visit};
 use longrun::store::{Change, Durability, Position, Store, StoreError, Swap};
 
-use crate::support::{Control, after, clock, first, id, new, put, put_eventual, remove, soon};
+use crate::support::{Control, Probe, after, clock, first, id, new, put, put_eventual, remove, soon};
 
 const ALL: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 
@@ -104,12 +106,72 @@ fn positions_are_read_as_they_are_printed() {
     }
 }
 
+/// An engine whose `get` shows what was synced and nothing else, as a journal's does: a moment before the worker hears of it.
+#[derive(Debug)]
+struct SyncedOnly {
+    probe: Probe,
+    control: Control,
+    staged: Mutex<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
+}
+
+impl Engine for SyncedOnly {
+    const SHOWS_SYNCED_ONLY: bool = true;
+
+    fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
+        self.probe.replay(visit)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.probe.get(key)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+        self.staged.lock().unwrap().push((key.to_vec(), Some(value.to_vec())));
+        Ok(())
+    }
+
+    fn purge(&self, key: &[u8]) -> Result<(), EngineError> {
+        self.staged.lock().unwrap().push((key.to_vec(), None));
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        for (key, value) in std::mem::take(&mut *self.staged.lock().unwrap()) {
+            match value {
+                Some(value) => self.control.bytes.put(&key, &value)?,
+                None => self.control.bytes.purge(&key)?,
+            }
+        }
+        self.probe.sync()
+    }
+}
+
 /// An Eventual write that replaces what the feed's place holds is no news before it is durable, and nobody
 /// goes on past that place meanwhile: a crash may bring back what was written there.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_goes_past_what_is_being_overwritten() {
     let control = Control::new();
-    let store = std::sync::Arc::new(control.open(clock()).await.unwrap());
+    let store = control.open(clock()).await.unwrap();
+    goes_not_past_what_is_being_overwritten(&control, Arc::new(store)).await;
+}
+
+/// What is synced and not shown yet is told at a later place: the place before it is not the feed's end. A reader
+/// that was told so did not know of an operation that had been acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feed_does_not_end_before_what_is_being_shown() {
+    let control = Control::new();
+    let engine = {
+        let control = control.clone();
+        move || {
+            let probe = control.engine()?;
+            Ok(SyncedOnly { probe, control: control.clone(), staged: Mutex::default() })
+        }
+    };
+    let store = Embedded::open(engine, clock(), true).await.unwrap();
+    goes_not_past_what_is_being_overwritten(&control, Arc::new(store)).await;
+}
+
+async fn goes_not_past_what_is_being_overwritten<E: Engine>(control: &Control, store: Arc<Embedded<E>>) {
     let (before, old) = (new("before"), new("a"));
     put(&*store, None, &before).await;
     put(&*store, None, &old).await;

@@ -231,7 +231,8 @@ enum At {
     Told(Operation),
     /// It has a later place that is durable, which will tell.
     Later,
-    /// It is being overwritten by what a crash may still take away: nobody may go on past it yet.
+    /// It is being overwritten, by what a crash may still take away or what is shown in a moment: nobody may go on
+    /// past it yet.
     Pending,
 }
 
@@ -303,7 +304,6 @@ impl<E: Engine> Shared<E> {
         let is_newer = read.is_some_and(|record| record.sequence > place);
         match (newest == Some(place), is_newer) {
             (false, _) => Ok(At::Later),
-            (true, true) if E::SHOWS_SYNCED_ONLY => Ok(At::Later),
             (true, true) => Ok(At::Pending),
             (true, false) => {
                 Err(StoreError::Corrupt(format!("record {id}: the engine holds an older one than was written")))
@@ -444,7 +444,11 @@ impl<E: Engine> Store for Embedded<E> {
                 Some(version) => Some(Change::Deleted { id, version }),
                 None => match self.shared.load_at(&id, place)? {
                     At::Told(operation) => Some(Change::Updated(operation)),
-                    At::Later => None,
+                    At::Later => {
+                        // It moved on since the places were looked up, beyond what this read covers.
+                        at_end = false;
+                        None
+                    }
                     At::Pending => {
                         at_end = false;
                         break;
