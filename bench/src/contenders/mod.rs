@@ -7,7 +7,7 @@ pub mod fjall;
 pub mod http;
 pub mod log;
 pub mod longrun;
-#[cfg(feature = "rivals")]
+#[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "rivals")]
 pub mod redb;

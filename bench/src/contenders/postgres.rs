@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use longrun_checks_postgres::{Server, Settings, pool_options};
+pub use longrun_checks_postgres::Server;
+use longrun_checks_postgres::{Settings, pool_options};
 use sqlx::PgPool;
 
 use crate::{
@@ -21,7 +22,7 @@ pub const DURABILITY: &str = "synchronous_commit=on, fsync=on";
 /// Connections that ours may have.
 pub const OURS: u32 = 16;
 /// Connections that the server takes from one pool.
-const MOST: usize = 600;
+pub const MOST: usize = 600;
 
 const SCHEMA: &str = "
     CREATE TABLE operation (
@@ -44,13 +45,21 @@ const PROGRESS: &str = "
     UPDATE operation SET percent = $2, version = version + 1, changed = $3
     WHERE id = $1 AND status = 1 AND percent <= $2";
 
-/// A server of its own, and a pool of so many connections to it.
+/// A server of its own, with the settings that all are measured with.
+///
+/// # Errors
+/// No server.
+pub fn start() -> Result<Server> {
+    let settings = Settings { lines: vec![format!("max_connections = {}", MOST + 20)], port: None };
+    Server::try_start(&settings).context("scripts/postgres installs it")
+}
+
+/// The same, and a pool of so many connections to it.
 ///
 /// # Errors
 /// No server, or it does not answer.
 pub async fn server(connections: u32) -> Result<(Server, PgPool)> {
-    let settings = Settings { lines: vec![format!("max_connections = {}", MOST + 20)], port: None };
-    let server = Server::try_start(&settings).context("scripts/postgres installs it")?;
+    let server = start()?;
     let way = server.database().await;
     // All connected before the window opens, and not asked whether they live each time: a caller's own
     // connection would not be, so neither is ours.
