@@ -66,6 +66,8 @@ pub const NAMES: &[&str] = &[
     "effectum",
     #[cfg(feature = "rivals")]
     "apalis-sqlite",
+    #[cfg(feature = "rivals")]
+    "underway",
 ];
 
 /// Whether a contender can do a work: the peers hand out jobs themselves, a job's own moves are not theirs to offer.
@@ -75,7 +77,10 @@ pub fn takes_part(contender: &str, work: Work) -> bool {
     if work == Work::Http || is_over_sockets {
         return work == Work::Http && (is_over_sockets || contender == LIBRARY);
     }
-    let is_peer = matches!(contender, "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite");
+    let is_peer = matches!(
+        contender,
+        "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite" | "underway"
+    );
     // These two reopen a folder, and a private server's is gone with the server.
     let is_server = matches!(contender, "longrun-postgres" | "postgres");
     let reopens = matches!(work, Work::Growth | Work::Churn);

@@ -15,6 +15,7 @@ fn package(contender: &str) -> Option<&'static str> {
         "rustqueue" | "rustqueue-coalesced" => Some("rustqueue"),
         "effectum" => Some("effectum"),
         "apalis-sqlite" => Some("apalis-sqlite"),
+        "underway" => Some("underway"),
         _ => None,
     }
 }
