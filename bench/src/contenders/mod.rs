@@ -68,6 +68,8 @@ pub const NAMES: &[&str] = &[
     "apalis-sqlite",
     #[cfg(feature = "rivals")]
     "underway",
+    #[cfg(feature = "rivals")]
+    "graphile-worker",
 ];
 
 /// Whether a contender can do a work: the peers hand out jobs themselves, a job's own moves are not theirs to offer.
@@ -79,7 +81,7 @@ pub fn takes_part(contender: &str, work: Work) -> bool {
     }
     let is_peer = matches!(
         contender,
-        "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite" | "underway"
+        "rustqueue" | "rustqueue-coalesced" | "effectum" | "apalis-sqlite" | "underway" | "graphile-worker"
     );
     // These two reopen a folder, and a private server's is gone with the server.
     let is_server = matches!(contender, "longrun-postgres" | "postgres");

@@ -16,6 +16,7 @@ fn package(contender: &str) -> Option<&'static str> {
         "effectum" => Some("effectum"),
         "apalis-sqlite" => Some("apalis-sqlite"),
         "underway" => Some("underway"),
+        "graphile-worker" => Some("graphile-worker"),
         _ => None,
     }
 }
