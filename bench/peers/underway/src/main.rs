@@ -20,7 +20,11 @@ use longrun_bench::{
     job::Job,
 };
 use sqlx::{PgPool, Postgres, Transaction, postgres::PgPoolOptions};
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    task::{JoinHandle, block_in_place},
+};
 use underway::{Queue, Task, Worker, task};
 
 const QUEUE: &str = "export";
@@ -73,7 +77,8 @@ impl Contender for Underway {
         while pool.size() < connections {
             tokio::task::yield_now().await;
         }
-        underway::run_migrations(&pool).await?;
+        // Its future cannot be shown to be `Send`.
+        block_in_place(|| Handle::current().block_on(underway::run_migrations(&pool)))?;
         let queue = Queue::builder().name(QUEUE).pool(pool.clone()).build().await?;
         Ok(Self { queue: Arc::new(queue), pool, _server: server })
     }
