@@ -111,8 +111,11 @@ fn positions_are_read_as_they_are_printed() {
 struct SyncedOnly {
     probe: Probe,
     control: Control,
-    staged: Mutex<Vec<(Vec<u8>, Option<Vec<u8>>)>>,
+    staged: Mutex<Vec<Staged>>,
 }
+
+/// A key, and its value or that it goes.
+type Staged = (Vec<u8>, Option<Vec<u8>>);
 
 impl Engine for SyncedOnly {
     const SHOWS_SYNCED_ONLY: bool = true;
