@@ -140,7 +140,7 @@ impl From<Timestamp> for DateTime<FixedOffset> {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Written out by hand: every answer shows three of them.
+        // Written out by hand: an operation shows several.
         let local = self.to_datetime().naive_local();
         let fraction = local.nanosecond() % 1_000_000_000 / NANOS;
         let mut text = *b"0000-00-00T00:00:00.0000000";

@@ -58,6 +58,8 @@ impl Tracker {
                 }
                 // What this page had found has moved on since.
                 (None, Some(next)) if !left.is_zero() => query.after = Some(next),
+                // Perhaps not to its end: only a whole look that finds nothing tells.
+                (None, None) if query.after.is_some() && !left.is_zero() => query.after = None,
                 _ => return self.group_counts(group).await,
             }
         }

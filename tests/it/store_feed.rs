@@ -1,7 +1,7 @@
 //! The feed over deletions: nothing that was deleted is forgotten before its reader was told.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use longrun::Status;
@@ -9,7 +9,7 @@ use longrun::model::{NewOperation, Patch};
 use longrun::store::embedded::{Embedded, Engine, EngineError, Visit};
 use longrun::store::{Change, Durability, Position, Store, StoreError, Swap};
 
-use crate::support::{Control, Probe, after, clock, first, id, new, put, put_eventual, remove, soon};
+use crate::support::{Control, Fault, HANG, Probe, after, clock, first, id, new, put, put_eventual, remove, soon};
 
 const ALL: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 
@@ -189,8 +189,118 @@ async fn goes_not_past_what_is_being_overwritten<E: Engine>(control: &Control, s
     let told = store.changes(&Position::START, ALL).await.unwrap();
     assert_eq!(told.items, [Change::Updated(before)]);
     assert!(!told.at_end);
+    // A reader that has nothing else to be told waits for it.
+    let waiting = {
+        let store = store.clone();
+        tokio::spawn(async move { store.changes(&told.next, ALL).await })
+    };
     control.open_gate();
     assert_eq!(soon("the other write", other).await.unwrap().unwrap(), Swap::Stored);
-    let told = store.changes(&told.next, ALL).await.unwrap();
+    let told = soon("the feed", waiting).await.unwrap().unwrap();
     assert_eq!(told.items, [next, new("other")].map(Change::Updated));
+}
+
+/// Where a sync has failed, what was being overwritten is neither shown nor given up: a reader hears why, and does
+/// not wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feed_of_a_store_that_failed_says_so() {
+    let control = Control::new();
+    let store = control.open(clock()).await.unwrap();
+    let old = new("a");
+    put(&store, None, &old).await;
+    control.fault(Some(Fault::Sync(std::io::ErrorKind::Other)));
+    put_eventual(&store, Some(&old), &after(&old, &Patch::new().status(Status::Running))).await;
+    assert!(soon("another write", store.swap(None, &new("other"), Durability::Immediate)).await.is_err());
+    let told = soon("the feed", store.changes(&Position::START, ALL)).await;
+    assert!(matches!(told, Err(StoreError::Unavailable { .. })), "{told:?}");
+}
+
+/// What was deleted after its place was looked up is told at its new place, so the read that looked is not the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_feed_does_not_end_where_something_moved_on() {
+    let (control, held) = (Control::new(), Arc::new(Hold::default()));
+    let engine = {
+        let (control, held) = (control.clone(), held.clone());
+        move || {
+            let probe = SyncedOnly { probe: control.engine()?, control: control.clone(), staged: Mutex::default() };
+            Ok(Held { probe, hold: held.clone() })
+        }
+    };
+    let store = Arc::new(Embedded::open(engine, clock(), true).await.unwrap());
+    let created = new("a");
+    put(&*store, None, &created).await;
+    // What has ended is not in memory: the feed reads the engine.
+    let ended = after(&created, &Patch::cancel());
+    put(&*store, Some(&created), &ended).await;
+    held.shut(true);
+    let reading = {
+        let store = store.clone();
+        tokio::spawn(async move { store.changes(&Position::START, ALL).await })
+    };
+    held.wait();
+    remove(&*store, &ended).await;
+    held.shut(false);
+    let told = soon("the feed", reading).await.unwrap().unwrap();
+    assert_eq!((&*told.items, told.at_end), (&[][..], false));
+    let told = store.changes(&told.next, ALL).await.unwrap();
+    assert!(matches!(&*told.items, [Change::Deleted { .. }]) && told.at_end, "{told:?}");
+}
+
+/// Where reads of an engine are held up.
+#[derive(Debug, Default)]
+struct Hold {
+    /// Whether it is shut, and whether somebody stands at it.
+    state: Mutex<(bool, bool)>,
+    changed: Condvar,
+}
+
+impl Hold {
+    fn shut(&self, shut: bool) {
+        self.state.lock().unwrap().0 = shut;
+        self.changed.notify_all();
+    }
+
+    /// Blocks until a read stands here.
+    fn wait(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_timeout_while(state, HANG, |state| !state.1).unwrap());
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.1 |= state.0;
+        self.changed.notify_all();
+        drop(self.changed.wait_timeout_while(state, HANG, |state| state.0).unwrap());
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    probe: SyncedOnly,
+    hold: Arc<Hold>,
+}
+
+impl Engine for Held {
+    const SHOWS_SYNCED_ONLY: bool = true;
+
+    fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
+        self.probe.replay(visit)
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.hold.pass();
+        self.probe.get(key)
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
+        self.probe.put(key, value)
+    }
+
+    fn purge(&self, key: &[u8]) -> Result<(), EngineError> {
+        self.probe.purge(key)
+    }
+
+    fn sync(&self) -> Result<(), EngineError> {
+        self.probe.sync()
+    }
 }

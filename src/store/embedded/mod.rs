@@ -229,7 +229,7 @@ async fn other(outcome: Waiter) -> Result<(), StoreError> {
 enum At {
     /// The operation as it was written there.
     Told(Operation),
-    /// It has a later place that is durable, which will tell.
+    /// It has a later place, which will tell, or is purged.
     Later,
     /// It is being overwritten, by what a crash may still take away or what is shown in a moment: nobody may go on
     /// past it yet.
@@ -309,6 +309,67 @@ impl<E: Engine> Shared<E> {
                 Err(StoreError::Corrupt(format!("record {id}: the engine holds an older one than was written")))
             }
         }
+    }
+
+    /// What the feed tells after a position; `None` if its first change is in the making.
+    fn changes(&self, after: &Position, limit: usize) -> Result<Option<Changes>, StoreError> {
+        let (found, store, since, durable) = {
+            let state = self.lock();
+            Self::check_readable(&state)?;
+            if after.store() != 0 && after.store() != state.meta.store {
+                return Err(StoreError::PositionExpired);
+            }
+            let since = if after.store() == 0 { state.durable } else { after.since() };
+            if after.at().max(since) < state.meta.purged {
+                return Err(StoreError::PositionExpired);
+            }
+            let feed = state.index.feed_after(after.at(), limit);
+            let entry = |(at, slot)| Some((at, state.index.id(slot)?.clone(), state.index.deleted(slot)));
+            let found: Vec<_> = feed.filter_map(entry).collect();
+            (found, state.meta.store, since, state.durable)
+        };
+        let mut at_end = found.len() < limit;
+        let mut end = after.at();
+        let mut items = Vec::with_capacity(found.len());
+        for (place, id, deleted) in found {
+            let told = match deleted {
+                Some(version) => Some(Change::Deleted { id, version }),
+                None => match self.load_at(&id, place)? {
+                    At::Told(operation) => Some(Change::Updated(operation)),
+                    At::Later => {
+                        // It moved on since the places were looked up, beyond what this read covers.
+                        at_end = false;
+                        None
+                    }
+                    At::Pending if items.is_empty() => return Ok(None),
+                    At::Pending => {
+                        at_end = false;
+                        break;
+                    }
+                },
+            };
+            items.extend(told);
+            end = place;
+        }
+        let at = if at_end { end.max(durable) } else { end };
+        Ok(Some(Changes::new(items, Position::new(store, at, since), at_end)))
+    }
+
+    /// Waits until all that was submitted so far is shown. An error where that will not be, for the disk is
+    /// full or failed.
+    fn next_shown(&self) -> Result<Waiter, StoreError> {
+        let mut state = self.lock();
+        Self::check_readable(&state)?;
+        if let Mode::ReadOnly(reason) | Mode::Full { reason, .. } = &state.mode {
+            return Err(StoreError::definite(reason.to_string()));
+        }
+        let outcome = state.wait();
+        let wakes = state.wakes();
+        drop(state);
+        if wakes {
+            self.wake.notify_one();
+        }
+        Ok(outcome)
     }
 
     fn read(&self, id: &OperationId) -> Result<Option<Record>, StoreError> {
@@ -421,45 +482,14 @@ impl<E: Engine> Store for Embedded<E> {
 
     async fn changes(&self, after: &Position, limit: NonZeroU32) -> Result<Changes, StoreError> {
         let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
-        let (found, store, since, durable) = {
-            let state = self.shared.lock();
-            Shared::<E>::check_readable(&state)?;
-            if after.store() != 0 && after.store() != state.meta.store {
-                return Err(StoreError::PositionExpired);
+        loop {
+            if let Some(changes) = self.shared.changes(after, limit)? {
+                return Ok(changes);
             }
-            let since = if after.store() == 0 { state.durable } else { after.since() };
-            if after.at().max(since) < state.meta.purged {
-                return Err(StoreError::PositionExpired);
-            }
-            let feed = state.index.feed_after(after.at(), limit);
-            let entry = |(at, slot)| Some((at, state.index.id(slot)?.clone(), state.index.deleted(slot)));
-            let found: Vec<_> = feed.filter_map(entry).collect();
-            (found, state.meta.store, since, state.durable)
-        };
-        let mut at_end = found.len() < limit;
-        let mut end = after.at();
-        let mut items = Vec::with_capacity(found.len());
-        for (place, id, deleted) in found {
-            let told = match deleted {
-                Some(version) => Some(Change::Deleted { id, version }),
-                None => match self.shared.load_at(&id, place)? {
-                    At::Told(operation) => Some(Change::Updated(operation)),
-                    At::Later => {
-                        // It moved on since the places were looked up, beyond what this read covers.
-                        at_end = false;
-                        None
-                    }
-                    At::Pending => {
-                        at_end = false;
-                        break;
-                    }
-                },
-            };
-            items.extend(told);
-            end = place;
+            // The first is being overwritten: nobody need ask again and again until that is shown.
+            let outcome = self.shared.next_shown()?;
+            other(outcome).await?;
         }
-        let at = if at_end { end.max(durable) } else { end };
-        Ok(Changes::new(items, Position::new(store, at, since), at_end))
     }
 
     fn hints(&self) -> HintStream {

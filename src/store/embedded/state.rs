@@ -13,6 +13,8 @@ use crate::model::{Operation, OperationId, Version};
 use crate::store::record::{Entry, Record, Unplaced};
 use crate::store::{Durability, StoreError};
 
+/// Bytes of a result that is kept in memory for who asks again.
+const MAX_KEPT: usize = 4_096;
 /// What a caller needs, beside others on few cores, to write again when it is answered.
 const COMES_BACK: Duration = Duration::from_micros(8);
 /// No group waits longer for more.
@@ -295,7 +297,7 @@ impl State {
     }
 
     /// Waits for all that was submitted so far: groups become durable in order.
-    fn wait(&mut self) -> Waiter {
+    pub(super) fn wait(&mut self) -> Waiter {
         self.group.waiters = self.group.waiters.saturating_add(1);
         self.group.fate.waiter()
     }
@@ -458,8 +460,12 @@ impl State {
         }
     }
 
-    /// A record was read from the engine, and may be asked for again.
+    /// A record was read from the engine, and may be asked for again. One with a long result is not kept.
     pub(super) fn keep_asked(&mut self, record: &Arc<Record>) {
+        let result = record.operation().and_then(Operation::result_json);
+        if result.is_some_and(|result| result.as_str().len() > MAX_KEPT) {
+            return;
+        }
         if let Some(slot) = self.index.slot(record.id()) {
             self.asked.keep(slot, Arc::clone(record));
         }

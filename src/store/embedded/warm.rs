@@ -1,5 +1,5 @@
 //! Records at hand: those shown last, for who started an operation is about to change it, and those asked for
-//! last, for who polls asks again. Neither need read them from the engine.
+//! last, for who polls asks again. Neither needs to read them from the engine.
 
 use std::collections::HashMap;
 use std::sync::Arc;
