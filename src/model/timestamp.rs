@@ -4,10 +4,9 @@
 //! seconds and accepts a space for the `T`.
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveTime, Timelike};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Timelike};
 
 /// 100 ns ticks in a second.
 pub const TICKS_PER_SECOND: i64 = 10_000_000;
@@ -140,25 +139,13 @@ impl From<Timestamp> for DateTime<FixedOffset> {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Written out by hand: an operation shows several.
         let local = self.to_datetime().naive_local();
-        let fraction = local.nanosecond() % 1_000_000_000 / NANOS;
-        let mut text = *b"0000-00-00T00:00:00.0000000";
-        let mut put = |place: Range<usize>, mut number: u32| {
-            for byte in text.get_mut(place).into_iter().flatten().rev() {
-                *byte = byte.saturating_add(u8::try_from(number % 10).unwrap_or_default());
-                number /= 10;
-            }
-        };
-        put(0..4, local.year().unsigned_abs());
-        put(5..7, local.month());
-        put(8..10, local.day());
-        put(11..13, local.hour());
-        put(14..16, local.minute());
-        put(17..19, local.second());
-        put(20..27, fraction);
-        let text = std::str::from_utf8(&text).unwrap_or_default();
-        f.write_str(if fraction == 0 { text.get(..19).unwrap_or_default() } else { text.trim_end_matches('0') })?;
+        write!(f, "{}", local.format("%Y-%m-%dT%H:%M:%S"))?;
+        let fraction = local.time().nanosecond() % 1_000_000_000 / NANOS;
+        if fraction != 0 {
+            let digits = format!("{fraction:07}");
+            write!(f, ".{}", digits.trim_end_matches('0'))?;
+        }
         if self.offset == 0 {
             return f.write_str("Z");
         }

@@ -1,6 +1,6 @@
 //! What was read last stays in memory: it is not read again, never stale, and not for ever.
 
-use longrun::model::{Operation, Patch};
+use longrun::model::{Failure, Json, Operation, Patch, Status};
 use longrun::store::embedded::{Embedded, Engine};
 use longrun::store::{Store, StoreError, record};
 
@@ -59,4 +59,19 @@ async fn what_was_read_long_ago_is_forgotten() {
         assert!(store.load(other.id()).await.unwrap().is_some());
     }
     assert!(matches!(store.load(first.id()).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn what_is_long_is_not_kept() {
+    let control = Control::new();
+    let store = control.open(clock()).await.unwrap();
+    let created = new("long");
+    let long = Failure::new("code", "message").details(Json::new(&"x".repeat(5_000)).unwrap());
+    let running = after(&created, &Patch::new().status(Status::Running));
+    put(&store, None, &created).await;
+    put(&store, Some(&created), &running).await;
+    put(&store, Some(&running), &after(&running, &Patch::fail(long))).await;
+    assert!(store.load(created.id()).await.unwrap().is_some());
+    spoil(&control, "long");
+    assert!(matches!(store.load(created.id()).await, Err(StoreError::Corrupt(_))));
 }

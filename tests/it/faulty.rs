@@ -75,8 +75,8 @@ impl<S: Store> Store for Faulty<S> {
     async fn page(&self, query: &Query) -> Result<Page, StoreError> {
         let mut page = self.inner.page(query).await?;
         let is_thin = |left: u64| left.checked_sub(1);
-        if page.next.is_some() && self.faults.thin.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_thin).is_ok()
-        {
+        let may_be_thin = page.next.is_some() || query.after.is_some();
+        if may_be_thin && self.faults.thin.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_thin).is_ok() {
             page.items.clear();
         }
         Ok(page)

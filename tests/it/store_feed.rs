@@ -112,6 +112,7 @@ struct SyncedOnly {
     probe: Probe,
     control: Control,
     staged: Mutex<Vec<Staged>>,
+    reads: Arc<Hold>,
 }
 
 /// A key, and its value or that it goes.
@@ -125,6 +126,7 @@ impl Engine for SyncedOnly {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
+        self.reads.pass();
         self.probe.get(key)
     }
 
@@ -149,6 +151,15 @@ impl Engine for SyncedOnly {
     }
 }
 
+async fn synced_only(control: &Control, reads: &Arc<Hold>) -> Embedded<SyncedOnly> {
+    let (control, reads) = (control.clone(), Arc::clone(reads));
+    let engine = move || {
+        let (probe, staged) = (control.engine()?, Mutex::default());
+        Ok(SyncedOnly { probe, control: control.clone(), staged, reads: Arc::clone(&reads) })
+    };
+    Embedded::open(engine, clock(), true).await.unwrap()
+}
+
 /// An Eventual write that replaces what the feed's place holds is no news before it is durable, and nobody
 /// goes on past that place meanwhile: a crash may bring back what was written there.
 #[tokio::test(flavor = "multi_thread")]
@@ -163,14 +174,7 @@ async fn nobody_goes_past_what_is_being_overwritten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_feed_does_not_end_before_what_is_being_shown() {
     let control = Control::new();
-    let engine = {
-        let control = control.clone();
-        move || {
-            let probe = control.engine()?;
-            Ok(SyncedOnly { probe, control: control.clone(), staged: Mutex::default() })
-        }
-    };
-    let store = Embedded::open(engine, clock(), true).await.unwrap();
+    let store = synced_only(&control, &Arc::default()).await;
     goes_not_past_what_is_being_overwritten(&control, Arc::new(store)).await;
 }
 
@@ -218,28 +222,21 @@ async fn the_feed_of_a_store_that_failed_says_so() {
 /// What was deleted after its place was looked up is told at its new place, so the read that looked is not the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_feed_does_not_end_where_something_moved_on() {
-    let (control, held) = (Control::new(), Arc::new(Hold::default()));
-    let engine = {
-        let (control, held) = (control.clone(), held.clone());
-        move || {
-            let probe = SyncedOnly { probe: control.engine()?, control: control.clone(), staged: Mutex::default() };
-            Ok(Held { probe, hold: held.clone() })
-        }
-    };
-    let store = Arc::new(Embedded::open(engine, clock(), true).await.unwrap());
+    let reads = Arc::new(Hold::default());
+    let store = Arc::new(synced_only(&Control::new(), &reads).await);
     let created = new("a");
     put(&*store, None, &created).await;
     // What has ended is not in memory: the feed reads the engine.
     let ended = after(&created, &Patch::cancel());
     put(&*store, Some(&created), &ended).await;
-    held.shut(true);
+    reads.shut(true);
     let reading = {
         let store = store.clone();
         tokio::spawn(async move { store.changes(&Position::START, ALL).await })
     };
-    held.wait();
+    reads.wait();
     remove(&*store, &ended).await;
-    held.shut(false);
+    reads.shut(false);
     let told = soon("the feed", reading).await.unwrap().unwrap();
     assert_eq!((&*told.items, told.at_end), (&[][..], false));
     let told = store.changes(&told.next, ALL).await.unwrap();
@@ -271,36 +268,5 @@ impl Hold {
         state.1 |= state.0;
         self.changed.notify_all();
         drop(self.changed.wait_timeout_while(state, HANG, |state| state.0).unwrap());
-    }
-}
-
-#[derive(Debug)]
-struct Held {
-    probe: SyncedOnly,
-    hold: Arc<Hold>,
-}
-
-impl Engine for Held {
-    const SHOWS_SYNCED_ONLY: bool = true;
-
-    fn replay(&self, visit: Visit<'_>) -> Result<(), StoreError> {
-        self.probe.replay(visit)
-    }
-
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError> {
-        self.hold.pass();
-        self.probe.get(key)
-    }
-
-    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), EngineError> {
-        self.probe.put(key, value)
-    }
-
-    fn purge(&self, key: &[u8]) -> Result<(), EngineError> {
-        self.probe.purge(key)
-    }
-
-    fn sync(&self) -> Result<(), EngineError> {
-        self.probe.sync()
     }
 }

@@ -13,7 +13,7 @@ use crate::model::{Operation, OperationId, Version};
 use crate::store::record::{Entry, Record, Unplaced};
 use crate::store::{Durability, StoreError};
 
-/// Bytes of a result that is kept in memory for who asks again.
+/// Bytes of JSON that are kept in memory for who asks again.
 const MAX_KEPT: usize = 4_096;
 /// What a caller needs, beside others on few cores, to write again when it is answered.
 const COMES_BACK: Duration = Duration::from_micros(8);
@@ -460,10 +460,13 @@ impl State {
         }
     }
 
-    /// A record was read from the engine, and may be asked for again. One with a long result is not kept.
+    /// A record was read from the engine, and may be asked for again. One with much JSON is not kept.
     pub(super) fn keep_asked(&mut self, record: &Arc<Record>) {
-        let result = record.operation().and_then(Operation::result_json);
-        if result.is_some_and(|result| result.as_str().len() > MAX_KEPT) {
+        let of = |operation: &Operation| {
+            let json = operation.result_json().or_else(|| operation.failure()?.more());
+            json.map_or(0, |json| json.as_str().len())
+        };
+        if record.operation().map_or(0, of) > MAX_KEPT {
             return;
         }
         if let Some(slot) = self.index.slot(record.id()) {
